@@ -1,0 +1,129 @@
+"""One job description, the same for the panel, the command line, the Python API and batch Slicer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .errors import MedDLError
+from .recipe import Recipe
+
+Matrix4 = tuple[
+    tuple[float, float, float, float],
+    tuple[float, float, float, float],
+    tuple[float, float, float, float],
+    tuple[float, float, float, float],
+]
+
+Product = Literal["segmentation", "scene", "measurements", "overview", "probabilities", "volume"]
+DEFAULT_PRODUCTS: tuple[Product, ...] = ("segmentation", "measurements", "overview")
+
+
+@dataclass(frozen=True)
+class InputRef:
+    """Where one input image comes from: a file or DICOM folder, or an image handed over before.
+
+    Parameters
+    ----------
+    path : image file, DICOM file or DICOM folder.
+    series : SeriesInstanceUID to take where a folder holds several.
+    handle : content hash of an image in the exchange folder; instead of ``path``.
+    lps_to_world : (4, 4) linear parent transform of the scene, LPS to LPS, which the grid lies
+        under; orientation and millimetres are those of the world.
+    """
+
+    path: str = ""
+    series: str = ""
+    handle: str = ""
+    lps_to_world: Matrix4 | None = None
+
+    def __post_init__(self) -> None:
+        if bool(self.path) == bool(self.handle):
+            raise MedDLError("E102", "input", "needs a path or a handle, not both")
+
+
+@dataclass(frozen=True)
+class Box:
+    """A box in the patient, edges along LPS."""
+
+    min_lps_mm: tuple[float, float, float]
+    max_lps_mm: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        if any(low >= high for low, high in zip(self.min_lps_mm, self.max_lps_mm, strict=True)):
+            raise MedDLError("E102", "roi", "each minimum must lie below its maximum")
+
+
+@dataclass(frozen=True)
+class CardRef:
+    """A model by name; ``sha256`` of its card, when given, must match."""
+
+    name: str
+    sha256: str = ""
+
+
+@dataclass(frozen=True)
+class OutputPolicy:
+    """Where results go and what happens when they are there already.
+
+    ``existing``: ``"refuse"`` stops, ``"replace"`` overwrites, ``"skip"`` keeps cases that the
+    manifest says are done and whose files still have the hashes written there.
+    """
+
+    folder: str = ""
+    products: tuple[Product, ...] = DEFAULT_PRODUCTS
+    existing: Literal["refuse", "replace", "skip"] = "refuse"
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything a run needs to know.
+
+    Parameters
+    ----------
+    task : ``"segment"`` runs the card; ``"preprocess"`` runs the recipe alone.
+    inputs : role -> image; roles are those of the card (``"t1"``), or ``"image"`` for a recipe.
+    case : id used in file names, events and manifest; never patient data.
+    card : the model, for ``"segment"``.
+    recipe : the steps, for ``"preprocess"``.
+    roi : only this box is searched; None for the whole volume.
+    nan_fill : value that takes the place of NaN and infinity; None refuses such images.
+    allow_other_frame : channels from another frame of reference are accepted.
+    device : ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+    seed : of every random number in the run.
+    """
+
+    task: Literal["segment", "preprocess"]
+    inputs: Mapping[str, InputRef]
+    case: str = "case"
+    card: CardRef | None = None
+    recipe: Recipe | None = None
+    roi: Box | None = None
+    nan_fill: float | None = None
+    allow_other_frame: bool = False
+    device: str = "auto"
+    seed: int = 0
+    output: OutputPolicy = field(default_factory=OutputPolicy)
+    schema_version: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        if not self.inputs:
+            raise MedDLError("E102", "inputs", "at least one is needed")
+        if (self.card is None) == (self.task == "segment"):
+            raise MedDLError("E102", "card", "needed for segment, and only there")
+        if (self.recipe is None) == (self.task == "preprocess"):
+            raise MedDLError("E102", "recipe", "needed for preprocess, and only there")
+        require_case_id(self.case)
+
+
+def require_case_id(case: str) -> str:
+    """The id itself; E102 unless it is 1 to 64 letters, digits, ``-``, ``_``, ``.`` and starts with none of ``.-``."""
+    fine = case.isascii() and all(c.isalnum() or c in "-_." for c in case)
+    reserved = case.split(".")[0].upper() in _RESERVED
+    if not fine or not 1 <= len(case) <= 64 or case[:1] in ".-" or case.endswith(".") or reserved:
+        raise MedDLError("E102", "case id not usable as a folder name", "", "letters, digits, - _ . (up to 64)")
+    return case
+
+
+_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}

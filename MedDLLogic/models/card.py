@@ -1,0 +1,270 @@
+"""A model as data: what goes in, what is done to it, which network, what comes out, and its terms.
+
+A card is read from JSON and holds no code. A stage runs one network, or another card. Every stage
+starts from the images on their own grid and leaves named masks there; a later stage crops to such a
+mask, or takes an image with everything outside the mask set to zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from ..errors import MedDLError
+from ..labels import LabelTable, Segment
+from ..recipe import Interpolation, PostStep, Step
+
+Scalar = str | bool | int | float
+Parameter = Scalar | tuple[int, ...] | tuple[float, ...] | tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """One image a model needs: its role, DICOM modality, and what it must look like."""
+
+    role: str
+    modality: str
+    description: str
+
+
+@dataclass(frozen=True)
+class WheelMember:
+    """A file inside a wheel on the package index; the wheel is read as an archive, never installed."""
+
+    kind: ClassVar[str] = "wheel"
+    package: str
+    version: str
+    sha256: str
+    member: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file beside the card, or given by an absolute path."""
+
+    kind: ClassVar[str] = "file"
+    path: str
+
+
+@dataclass(frozen=True)
+class Url:
+    """A file on the web, fetched only after an explicit yes."""
+
+    kind: ClassVar[str] = "url"
+    url: str
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The file a network is loaded from: where it comes from and the SHA-256 it must have."""
+
+    source: WheelMember | LocalFile | Url
+    sha256: str
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if len(self.sha256) != 64 or not all(c in "0123456789abcdef" for c in self.sha256):
+            raise MedDLError("E401", "sha256", "64 lower-case hexadecimal digits are needed")
+
+
+@dataclass(frozen=True)
+class Network:
+    """How to make a network of the weights.
+
+    Parameters
+    ----------
+    format : ``"safetensors"`` and ``"state_dict"`` fill the network that ``architecture`` names
+        (allow-list in ``models.networks``); ``"torchscript"`` brings its own program.
+    side_inputs : what the network gets beside the image, in order.
+    """
+
+    format: Literal["safetensors", "state_dict", "torchscript"]
+    architecture: str = ""
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    side_inputs: tuple[Literal["spacing_ijk_mm"], ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.format == "torchscript") == bool(self.architecture):
+            raise MedDLError("E401", "architecture", "needed for all formats but torchscript, and only there")
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """How the working volume is cut: None runs it whole, else overlapping patches are blended."""
+
+    patch_kji: tuple[int, int, int] | None = None
+    overlap: float = 0.5
+    blend: Literal["gaussian", "constant"] = "gaussian"
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.overlap < 1 or (self.patch_kji is not None and min(self.patch_kji) < 1):
+            raise MedDLError("E401", "tiling", "overlap 0 up to 1, patch sizes above 0")
+
+
+@dataclass(frozen=True)
+class NoBackgroundIn:
+    """Inside a mask, eroded by some voxels of the working grid, background cannot win."""
+
+    mask: str
+    eroded_voxels: int = 0
+
+
+@dataclass(frozen=True)
+class Decode:
+    """How output channels become masks.
+
+    Parameters
+    ----------
+    activation : applied to the channels first.
+    rule : ``"argmax"`` gives each voxel the strongest channel; ``"threshold"`` each channel by itself.
+    channels : mask id of each output channel in order, ``""`` for background or ignored ones.
+    restore : interpolation of the activated channels back to the input's grid.
+    """
+
+    rule: Literal["argmax", "threshold"]
+    channels: tuple[str, ...]
+    activation: Literal["none", "softmax", "sigmoid"] = "none"
+    threshold: float = 0.5
+    no_background_in: NoBackgroundIn | None = None
+    restore: Interpolation = "linear"
+
+    def __post_init__(self) -> None:
+        named = [channel for channel in self.channels if channel]
+        if not named or len(named) != len(set(named)):
+            raise MedDLError("E401", "channels", "at least one mask id, each at most once")
+        if self.no_background_in is not None and (self.rule != "argmax" or self.channels[0]):
+            raise MedDLError("E401", "no_background_in", "goes with argmax and a background channel 0")
+
+
+@dataclass(frozen=True)
+class NetworkStage:
+    """Prepare, run one network, decode, restore to the input's grid, clean up there."""
+
+    kind: ClassVar[str] = "network"
+    name: str
+    inputs: tuple[str, ...]
+    recipe: tuple[Step, ...]
+    network: Network
+    weights: Weights
+    decode: Decode
+    tiling: Tiling = field(default_factory=Tiling)
+    postprocess: tuple[PostStep, ...] = ()
+
+
+@dataclass(frozen=True)
+class ImageUse:
+    """An input image by role, with everything outside ``within`` (an earlier mask) set to zero."""
+
+    role: str
+    within: str = ""
+
+
+@dataclass(frozen=True)
+class CardStage:
+    """Run another card; ``inputs`` maps its roles to this card's images."""
+
+    kind: ClassVar[str] = "card"
+    name: str
+    card: str
+    inputs: Mapping[str, ImageUse]
+
+
+@dataclass(frozen=True)
+class Licence:
+    """Terms: SPDX expression where there is one, what it covers, and what is not stated."""
+
+    expression: str
+    covers: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Performance:
+    """One measured figure: on what data, of which segment, by whom."""
+
+    measure: str
+    value: float
+    data: str
+    segment: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """A model: everything a run and its user need to know.
+
+    Raises
+    ------
+    MedDLError : E401 when stages use roles or masks that nothing provides.
+    """
+
+    name: str
+    version: str
+    title: str
+    description: str
+    task: Literal["segment"]
+    anatomy: tuple[str, ...]
+    inputs: tuple[InputSpec, ...]
+    stages: tuple[NetworkStage | CardStage, ...]
+    segments: tuple[Segment, ...]
+    licence: Licence
+    citation: tuple[str, ...]
+    intended_use: str
+    limits: tuple[str, ...] = ()
+    performance: tuple[Performance, ...] = ()
+    schema_version: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        _require_name(self.name)
+        if not self.inputs or not self.stages or not self.segments:
+            raise MedDLError("E401", "card", "needs at least one input, stage and segment")
+        LabelTable(self.segments)
+        _require_known_roles(self)
+        _require_made_segments(self)
+
+    @property
+    def table(self) -> LabelTable:
+        """The segments a run of this card returns."""
+        return LabelTable(self.segments)
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Input roles in order."""
+        return tuple(spec.role for spec in self.inputs)
+
+    @property
+    def network_stages(self) -> tuple[NetworkStage, ...]:
+        """The stages that run a network of this card's own."""
+        return tuple(stage for stage in self.stages if isinstance(stage, NetworkStage))
+
+    @property
+    def used_cards(self) -> tuple[str, ...]:
+        """Names of the cards that this card's stages run."""
+        return tuple(stage.card for stage in self.stages if isinstance(stage, CardStage))
+
+
+def _require_name(name: str) -> None:
+    if not name or not all(c.islower() or c.isdigit() or c == "-" for c in name) or not name.isascii():
+        raise MedDLError("E401", "name", "lower-case letters, digits and - are needed")
+
+
+def _require_known_roles(card: ModelCard) -> None:
+    roles = set(card.roles)
+    for stage in card.stages:
+        used = stage.inputs if isinstance(stage, NetworkStage) else tuple(u.role for u in stage.inputs.values())
+        unknown = [role for role in used if role not in roles]
+        if unknown or not used:
+            raise MedDLError("E401", f"stage {stage.name}", f"input role not declared: {unknown or 'none used'}")
+
+
+def _require_made_segments(card: ModelCard) -> None:
+    """A card without card stages must make each segment it promises (else the used card is asked at run time)."""
+    if card.used_cards:
+        return
+    made = {channel for stage in card.network_stages for channel in stage.decode.channels}
+    missing = [segment.id for segment in card.segments if segment.id not in made]
+    if missing:
+        raise MedDLError("E401", "segments", f"no stage makes {', '.join(missing)[:80]}")
