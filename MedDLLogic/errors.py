@@ -56,6 +56,7 @@ CODES: dict[str, str] = {
     "E604": "scene changed during the run",
     "E605": "some cases of a batch failed",
     "E606": "model gave numbers that are not finite",
+    "E607": "nothing found where a step needs something",
     "E901": "defect in MedDL",
 }
 

@@ -98,17 +98,26 @@ class Reporter:
         self._shares = dict(stages or {})
         self._done: set[str] = set()
         self._stage = ""
+        self._span = (0.0, 1.0)
         self._started_s = clock()
         self._last_s = float("-inf")
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Name the stage that runs inside the ``with`` block; its end counts as 100 %."""
-        self._stage = name
+        self._stage, self._span = name, (0.0, 1.0)
         self.update(0.0, at_once=True)
         yield
         self._done.add(name)
         self.update(1.0, at_once=True)
+
+    @contextmanager
+    def span(self, low: float, high: float) -> Iterator[None]:
+        """Let updates inside the ``with`` block count from ``low`` to ``high`` of the current stage."""
+        before = self._span
+        self._span = (low, high)
+        yield
+        self._span = before
 
     def update(self, fraction: float, *, at_once: bool = False) -> None:
         """Tell that ``fraction`` of the current stage is done; raise E602 when cancelled."""
@@ -117,7 +126,8 @@ class Reporter:
         if not at_once and now - self._last_s < MIN_INTERVAL_S:
             return
         self._last_s = now
-        total = self._total(fraction)
+        low, high = self._span
+        total = self._total(low + (high - low) * fraction)
         elapsed = now - self._started_s
         remaining = elapsed * (1 - total) / total if total > 0.02 and elapsed > 1.0 else None
         self._emit(Progress(self.case, self._stage, round(total, 4), None if remaining is None else round(remaining, 1)))

@@ -26,6 +26,9 @@ SHEAR_TOLERANCE = 1e-3
 INDEX_TOLERANCE = 1e-4
 """Largest distance, in voxels, from a whole index at which a re-gridding is an exact copy."""
 
+COVER_TOLERANCE = 1e-3
+"""Largest part of a voxel by which a grid of another spacing may fall short of the box it covers."""
+
 MAX_DIMENSION = 65535
 
 _FLIP_XY = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -56,15 +59,15 @@ class Geometry:
     frame: str = PATIENT
 
     def __post_init__(self) -> None:
-        shape = tuple(int(n) for n in self.shape_kji)
-        if len(shape) != 3 or min(shape) < 1 or max(shape) > MAX_DIMENSION:
-            raise MedDLError("E303", "image size not valid", f"k, j, i = {shape}", "each must be 1 to 65535")
+        shape = tuple(self.shape_kji)
+        if len(shape) != 3 or any(n != n // 1 or not 1 <= n <= MAX_DIMENSION for n in shape):
+            raise MedDLError("E303", "image size not valid", f"k, j, i = {shape}", "whole numbers 1 to 65535")
         matrix = np.array(self.ijk_to_lps, dtype=np.float64)
         _require_affine(matrix)
         if self.frame not in (PATIENT, UNKNOWN):
             raise MedDLError("E303", "frame not known", str(self.frame), "patient or unknown")
         matrix.setflags(write=False)
-        object.__setattr__(self, "shape_kji", shape)
+        object.__setattr__(self, "shape_kji", tuple(int(n) for n in shape))
         object.__setattr__(self, "ijk_to_lps", matrix)
 
     def __eq__(self, other: object) -> bool:
@@ -115,8 +118,7 @@ class Geometry:
     @property
     def center_lps_mm(self) -> NDArray[np.float64]:
         """(3,) centre of the whole grid, in mm."""
-        last_ijk = np.asarray(self.shape_kji[::-1], dtype=np.float64) - 1.0
-        return self.lps_of((last_ijk / 2.0)[None]).reshape(3)
+        return self.lps_of([[(n - 1) / 2 for n in self.shape_kji[::-1]]]).reshape(3)
 
     def lps_of(self, points_ijk: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) points in mm of (n, 3) continuous indices i, j, k."""
@@ -124,7 +126,7 @@ class Geometry:
 
     def ijk_of(self, points_lps_mm: ArrayLike) -> NDArray[np.float64]:
         """(n, 3) continuous indices i, j, k of (n, 3) points in mm."""
-        return _apply(np.linalg.inv(self.ijk_to_lps), points_lps_mm)
+        return _apply(np.asarray(np.linalg.inv(self.ijk_to_lps), dtype=np.float64), points_lps_mm)
 
     def is_same_grid(self, other: Geometry, tolerance_mm: float = GRID_TOLERANCE) -> bool:
         """Whether both grids put every voxel at the same place, within ``tolerance_mm``."""
@@ -139,7 +141,7 @@ class Geometry:
         ``codes`` names one direction of each anatomical pair, such as ``"RAS"``. Each axis of this
         grid goes to the letter it lies closest to, one axis a letter.
         """
-        targets = [_axis_of_letter(letter) for letter in _require_codes(codes)]
+        targets = [_axis_of_letter(letter) for letter in require_orientation(codes)]
         axis_of_world = _closest_axes(self.direction)
         step: Matrix = np.zeros((3, 3))
         start: Matrix = np.zeros(3)
@@ -168,20 +170,27 @@ class Geometry:
         return self._rescaled(shape_kji, scale)
 
     def respaced(self, spacing_ijk_mm: tuple[float, float, float]) -> Geometry:
-        """The grid of that spacing over the same box, its size rounded to whole voxels."""
+        """The grid of that spacing and fewest voxels that covers the box, about the same centre.
+
+        Covering the box lets a result come back to every voxel; keeping the centre makes the grid
+        the same in whatever order the axes are stored.
+        """
         scale = np.asarray(spacing_ijk_mm, dtype=np.float64) / np.asarray(self.spacing_ijk_mm)
         if not np.all(np.isfinite(scale)) or np.any(scale <= 0):
             raise MedDLError("E306", "target spacing not valid", f"{spacing_ijk_mm}", "give three positive numbers")
         extent = np.asarray(self.shape_kji[::-1], dtype=np.float64) / scale
-        i, j, k = (max(1, round(float(n))) for n in extent)
+        i, j, k = (max(1, int(np.ceil(n - COVER_TOLERANCE))) for n in np.minimum(extent, MAX_DIMENSION + 1.0))
         return self._rescaled((k, j, i), scale)
 
     def transformed(self, lps_to_lps: Matrix) -> Geometry:
-        """This grid moved by an affine map of space, as a parent transform does."""
+        """The grid moved by an affine map of space, as a parent transform does."""
         return Geometry(self.shape_kji, lps_to_lps @ self.ijk_to_lps, self.frame)
 
     def _rescaled(self, shape_kji: tuple[int, int, int], scale_ijk: NDArray[np.float64]) -> Geometry:
-        start = (scale_ijk - 1.0) / 2.0  # the outer edge of the first voxel stays where it was
+        last_ijk, new_last_ijk = (
+            np.asarray(shape[::-1], dtype=np.float64) - 1.0 for shape in (self.shape_kji, shape_kji)
+        )
+        start = (last_ijk - scale_ijk * new_last_ijk) / 2.0  # both grids have the same centre
         return Geometry(shape_kji, self.ijk_to_lps @ _affine(np.diag(scale_ijk), start), self.frame)
 
 
@@ -203,6 +212,14 @@ def orientation_of(ijk_to_lps: Matrix) -> str:
     for world, axis in enumerate(_closest_axes(direction)):
         letters[axis] = _LETTERS[world][int(direction[world, axis] > 0)]
     return "".join(letters)
+
+
+def require_orientation(codes: str) -> str:
+    """The three letters themselves; E103 unless they name one direction of each anatomical pair."""
+    worlds = {_axis_of_letter(letter)[0] for letter in codes}
+    if len(codes) != 3 or len(worlds) != 3:
+        raise MedDLError("E103", "orientation not valid", codes[:12], "one letter each of R/L, A/P, I/S, such as RAS")
+    return codes
 
 
 def require_millimetres(geometry: Geometry) -> None:
@@ -228,13 +245,6 @@ def _closest_axes(direction: Matrix) -> tuple[int, ...]:
     alignment = np.abs(direction)
     # A tie (45 degrees) goes to the first permutation, so the answer never depends on rounding order.
     return max(permutations(range(3)), key=lambda axes: round(sum(alignment[w, a] for w, a in enumerate(axes)), 9))
-
-
-def _require_codes(codes: str) -> str:
-    worlds = {_axis_of_letter(letter)[0] for letter in codes}
-    if len(codes) != 3 or len(worlds) != 3:
-        raise MedDLError("E103", "orientation not valid", codes[:12], "one letter each of R/L, A/P, I/S, such as RAS")
-    return codes
 
 
 def _axis_of_letter(letter: str) -> tuple[int, int]:

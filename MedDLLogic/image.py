@@ -43,6 +43,8 @@ class Image:
         voxels = np.asarray(self.voxels)
         if voxels.dtype.kind not in "buif":
             raise MedDLError("E310", "kind of voxel not supported", str(voxels.dtype), "give real numbers")
+        if not self.channel_names:
+            raise MedDLError("E303", "image has no channel")
         expected = (len(self.channel_names), *self.geometry.shape_kji)
         if voxels.shape != expected:
             raise MedDLError("E303", "voxels and grid do not agree", f"{voxels.shape} instead of {expected}")

@@ -51,7 +51,7 @@ class Box:
     max_lps_mm: tuple[float, float, float]
 
     def __post_init__(self) -> None:
-        if any(low >= high for low, high in zip(self.min_lps_mm, self.max_lps_mm, strict=True)):
+        if not all(low < high for low, high in zip(self.min_lps_mm, self.max_lps_mm, strict=True)):
             raise MedDLError("E102", "roi", "each minimum must lie below its maximum")
 
 
@@ -120,7 +120,7 @@ class Job:
 def require_case_id(case: str) -> str:
     """The id itself; E102 unless it is 1 to 64 letters, digits, ``-``, ``_``, ``.`` and starts with none of ``.-``."""
     fine = case.isascii() and all(c.isalnum() or c in "-_." for c in case)
-    reserved = case.split(".")[0].upper() in _RESERVED
+    reserved = case.split(".", maxsplit=1)[0].upper() in _RESERVED
     if not fine or not 1 <= len(case) <= 64 or case[:1] in ".-" or case.endswith(".") or reserved:
         raise MedDLError("E102", "case id not usable as a folder name", "", "letters, digits, - _ . (up to 64)")
     return case

@@ -11,14 +11,38 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from .errors import MedDLError
+from .geometry import require_orientation
 
 Interpolation = Literal["nearest", "linear", "cubic"]
 FOREGROUND = "foreground"
+MAX_VALUE = 1e30
+"""Largest voxel value; beyond it, sums and squares leave float32."""
 
 
 def _require(condition: bool, what: str, why: str) -> None:
     if not condition:
         raise MedDLError("E103", what, why)
+
+
+def _require_within(what: str, low: float, high: float, *values: float) -> None:
+    """Also refuses NaN, with which every comparison is False."""
+    _require(all(low <= value <= high for value in values), what, f"{low:g} to {high:g}")
+
+
+def _require_above_zero(what: str, high: float, *values: float) -> None:
+    _require(all(0 < value <= high for value in values), what, f"above 0, up to {high:g}")
+
+
+def _require_value(what: str, *values: float) -> None:
+    _require_within(what, -MAX_VALUE, MAX_VALUE, *values)
+
+
+def _require_three(what: str, low: float, high: float, values: tuple[float, ...]) -> None:
+    _require(len(values) == 3 and all(low <= value <= high for value in values), what, f"three, {low:g} to {high:g}")
+
+
+def _require_name(name: str) -> None:
+    _require(0 < len(name.strip()) <= 64, "name of a mask", "1 to 64 characters")
 
 
 # -- spatial steps ---------------------------------------------------------------------------------
@@ -32,21 +56,19 @@ class Orient:
     codes: str
 
     def __post_init__(self) -> None:
-        pairs = {"R": 0, "L": 0, "A": 1, "P": 1, "I": 2, "S": 2}
-        worlds = {pairs.get(letter) for letter in self.codes}
-        _require(len(self.codes) == 3 and worlds == {0, 1, 2}, "orientation", "one each of R/L, A/P, I/S, as in RAS")
+        require_orientation(self.codes)
 
 
 @dataclass(frozen=True)
 class ResampleToSpacing:
-    """The same box at another spacing; the size is rounded to whole voxels."""
+    """Another spacing about the same centre, with the fewest voxels that cover the box."""
 
     kind: ClassVar[str] = "resample_to_spacing"
     spacing_ijk_mm: tuple[float, float, float]
     interpolation: Interpolation = "linear"
 
     def __post_init__(self) -> None:
-        _require(min(self.spacing_ijk_mm) > 0, "spacing_ijk_mm", "three positive numbers")
+        _require_three("spacing_ijk_mm", 0.001, 1000, self.spacing_ijk_mm)
 
 
 @dataclass(frozen=True)
@@ -58,14 +80,15 @@ class ResampleToShape:
     interpolation: Interpolation = "linear"
 
     def __post_init__(self) -> None:
-        _require(1 <= min(self.shape_kji) and max(self.shape_kji) <= 2048, "shape_kji", "three numbers 1 to 2048")
+        _require_three("shape_kji", 1, 2048, self.shape_kji)
 
 
 @dataclass(frozen=True)
 class CropToMask:
     """Crop to the box around a mask, widened on each side by ``margin_fraction`` of its length and ``margin_mm``.
 
-    A plane belongs to the box when more than ``min_plane_fraction`` of it is mask.
+    The box goes from the first to the last plane of which more than ``min_plane_fraction`` is mask;
+    it is widened to whole voxels and ends where the grid ends.
     """
 
     kind: ClassVar[str] = "crop_to_mask"
@@ -75,7 +98,9 @@ class CropToMask:
     min_plane_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(0 <= self.margin_fraction <= 5 and self.margin_mm >= 0, "margin", "not negative, fraction up to 5")
+        _require_name(self.mask)
+        _require_within("margin_fraction", 0, 5, self.margin_fraction)
+        _require_within("margin_mm", 0, 1000, self.margin_mm)
         _require(0 <= self.min_plane_fraction < 1, "min_plane_fraction", "0 up to 1")
 
 
@@ -89,7 +114,9 @@ class CropToBox:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(1 <= min(self.shape_kji) and max(self.shape_kji) <= 4096, "shape_kji", "three numbers 1 to 4096")
+        _require_three("start_kji", -65535, 65535, self.start_kji)
+        _require_three("shape_kji", 1, 4096, self.shape_kji)
+        _require_value("fill", self.fill)
 
 
 @dataclass(frozen=True)
@@ -102,8 +129,9 @@ class Pad:
     fill: float = 0.0
 
     def __post_init__(self) -> None:
-        _require(1 <= min(self.min_shape_kji) and max(self.min_shape_kji) <= 4096, "min_shape_kji", "1 to 4096")
-        _require(1 <= self.multiple <= 1024, "multiple", "1 to 1024")
+        _require_three("min_shape_kji", 1, 4096, self.min_shape_kji)
+        _require_within("multiple", 1, 1024, self.multiple)
+        _require_value("fill", self.fill)
 
 
 @dataclass(frozen=True)
@@ -114,17 +142,25 @@ class Flip:
     axes: tuple[Literal["i", "j", "k"], ...]
 
     def __post_init__(self) -> None:
-        _require(0 < len(self.axes) == len(set(self.axes)), "axes", "i, j, k, each at most once")
+        _require(0 < len(self.axes) == len(set(self.axes) & set("ijk")), "axes", "i, j, k, each at most once")
 
 
 @dataclass(frozen=True)
 class Rotate:
-    """Turn the grid about its centre by degrees around its own i, j and k axes; the anatomy stays."""
+    """Turn the grid about its centre, around its i axis, then around its j and k axes as turned by then.
+
+    The angles are in degrees, counted from i to j, j to k and k to i. Shape and spacing of the grid
+    stay as they were, so corners may leave it; the anatomy stays.
+    """
 
     kind: ClassVar[str] = "rotate"
     degrees_ijk: tuple[float, float, float]
     interpolation: Interpolation = "linear"
     fill: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_three("degrees_ijk", -360, 360, self.degrees_ijk)
+        _require_value("fill", self.fill)
 
 
 # -- masks -----------------------------------------------------------------------------------------
@@ -132,11 +168,15 @@ class Rotate:
 
 @dataclass(frozen=True)
 class Foreground:
-    """Make a mask: voxels of any channel above ``above``; Otsu's threshold when None."""
+    """Make a mask: voxels of any channel above ``above``; when None, above Otsu's threshold of their channel."""
 
     kind: ClassVar[str] = "foreground"
     above: float | None = 0.0
     name: str = FOREGROUND
+
+    def __post_init__(self) -> None:
+        _require_value("above", *(() if self.above is None else (self.above,)))
+        _require_name(self.name)
 
 
 @dataclass(frozen=True)
@@ -146,6 +186,10 @@ class ApplyMask:
     kind: ClassVar[str] = "apply_mask"
     mask: str = FOREGROUND
     outside: float = 0.0
+
+    def __post_init__(self) -> None:
+        _require_name(self.mask)
+        _require_value("outside", self.outside)
 
 
 # -- intensity steps -------------------------------------------------------------------------------
@@ -160,12 +204,13 @@ class Window:
     high: float
 
     def __post_init__(self) -> None:
+        _require_value("window", self.low, self.high)
         _require(self.low < self.high, "window", "low must lie below high")
 
 
 @dataclass(frozen=True)
 class Percentile:
-    """Clip each channel to two of its percentiles and scale to 0 .. 1."""
+    """Clip each channel to two of its percentiles, measured in ``mask`` if named, and scale to 0 .. 1."""
 
     kind: ClassVar[str] = "percentile"
     low: float = 0.5
@@ -178,7 +223,10 @@ class Percentile:
 
 @dataclass(frozen=True)
 class ZScore:
-    """Subtract each channel's mean and divide by its standard deviation, measured in ``mask`` if named."""
+    """Subtract each channel's mean and divide by its standard deviation (of the population, not the sample).
+
+    Both are measured in ``mask`` if named, and applied to all voxels.
+    """
 
     kind: ClassVar[str] = "zscore"
     mask: str = ""
@@ -200,6 +248,9 @@ class Linear:
     scale: float = 1.0
     shift: float = 0.0
 
+    def __post_init__(self) -> None:
+        _require_value("linear", self.scale, self.shift)
+
 
 @dataclass(frozen=True)
 class SuppressBright:
@@ -215,12 +266,16 @@ class SuppressBright:
     bins: int = 2048
 
     def __post_init__(self) -> None:
-        _require(self.deviations > 0 and 16 <= self.bins <= 65536, "suppress_bright", "deviations > 0, bins 16 to 65536")
+        _require_above_zero("deviations", 100, self.deviations)
+        _require_within("bins", 16, 65536, self.bins)
 
 
 @dataclass(frozen=True)
 class BiasField:
-    """Even out slow brightness changes of MR coils (N4), estimated on a grid ``shrink`` times coarser."""
+    """Even out slow brightness changes of MR coils (N4), estimated on a grid ``shrink`` times coarser.
+
+    Measured in ``mask`` if named, else in the voxels above 0.
+    """
 
     kind: ClassVar[str] = "n4"
     shrink: int = 4
@@ -228,8 +283,9 @@ class BiasField:
     mask: str = ""
 
     def __post_init__(self) -> None:
-        _require(1 <= self.shrink <= 8, "shrink", "1 to 8")
-        _require(0 < len(self.iterations) <= 8 and min(self.iterations) > 0, "iterations", "1 to 8 positive numbers")
+        _require_within("shrink", 1, 8, self.shrink)
+        _require(0 < len(self.iterations) <= 8, "iterations", "1 to 8 numbers")
+        _require_within("iterations", 1, 1000, *self.iterations)
 
 
 @dataclass(frozen=True)
@@ -240,7 +296,7 @@ class Gaussian:
     sigma_mm: float
 
     def __post_init__(self) -> None:
-        _require(0 < self.sigma_mm <= 100, "sigma_mm", "above 0, up to 100")
+        _require_above_zero("sigma_mm", 100, self.sigma_mm)
 
 
 @dataclass(frozen=True)
@@ -251,12 +307,16 @@ class Median:
     radius_voxels: int = 1
 
     def __post_init__(self) -> None:
-        _require(1 <= self.radius_voxels <= 5, "radius_voxels", "1 to 5")
+        _require_within("radius_voxels", 1, 5, self.radius_voxels)
 
 
 @dataclass(frozen=True)
 class CurvatureDiffusion:
-    """Smooth within tissue and keep its edges (curvature anisotropic diffusion)."""
+    """Smooth within tissue and keep its edges (curvature anisotropic diffusion).
+
+    Where voxels are below 1 mm the time step is cut to a sixteenth of their smallest size in mm,
+    the longest that is stable; the record of the run holds the one that was used.
+    """
 
     kind: ClassVar[str] = "curvature_diffusion"
     iterations: int = 5
@@ -264,20 +324,25 @@ class CurvatureDiffusion:
     time_step: float = 0.0625
 
     def __post_init__(self) -> None:
-        _require(1 <= self.iterations <= 200 and self.conductance > 0, "curvature_diffusion", "1 to 200 iterations")
-        _require(0 < self.time_step <= 0.0625, "time_step", "above 0, up to 0.0625 (stable in 3-D)")
+        _require_within("iterations", 1, 200, self.iterations)
+        _require_above_zero("conductance", 100, self.conductance)
+        _require_above_zero("time_step", 0.0625, self.time_step)
 
 
 @dataclass(frozen=True)
 class Clahe:
-    """Even out local contrast (contrast-limited adaptive histogram equalisation); result 0 .. 1."""
+    """Even out local contrast (contrast-limited adaptive histogram equalization); result 0 .. 1.
+
+    Each axis is cut into ``tiles`` pieces, but of at least 8 voxels.
+    """
 
     kind: ClassVar[str] = "clahe"
     clip_limit: float = 0.01
     tiles: int = 8
 
     def __post_init__(self) -> None:
-        _require(0 < self.clip_limit <= 1 and 1 <= self.tiles <= 64, "clahe", "clip_limit 0 to 1, tiles 1 to 64")
+        _require_above_zero("clip_limit", 1, self.clip_limit)
+        _require_within("tiles", 1, 64, self.tiles)
 
 
 @dataclass(frozen=True)
@@ -289,7 +354,8 @@ class Sharpen:
     amount: float = 0.5
 
     def __post_init__(self) -> None:
-        _require(0 < self.sigma_mm <= 100 and 0 < self.amount <= 10, "sharpen", "sigma_mm > 0, amount 0 to 10")
+        _require_above_zero("sigma_mm", 100, self.sigma_mm)
+        _require_above_zero("amount", 10, self.amount)
 
 
 Step = (
@@ -321,7 +387,7 @@ class LargestComponent:
 
 @dataclass(frozen=True)
 class FillHoles:
-    """Fill cavities that do not reach the border of the volume."""
+    """Fill cavities that do not reach the border of the volume; in a single plane, holes in the plane."""
 
     kind: ClassVar[str] = "fill_holes"
     segments: tuple[str, ...] = ()
@@ -336,19 +402,19 @@ class RemoveSmall:
     segments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(self.min_volume_mm3 > 0, "min_volume_mm3", "above 0")
+        _require_above_zero("min_volume_mm3", 1e9, self.min_volume_mm3)
 
 
 @dataclass(frozen=True)
 class Smooth:
-    """Smooth the outline with a Gaussian of ``sigma_mm``."""
+    """Smooth the outline with a Gaussian of ``sigma_mm``; what is much thinner than that goes away."""
 
     kind: ClassVar[str] = "smooth"
     sigma_mm: float
     segments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _require(0 < self.sigma_mm <= 20, "sigma_mm", "above 0, up to 20")
+        _require_above_zero("sigma_mm", 20, self.sigma_mm)
 
 
 PostStep = LargestComponent | FillHoles | RemoveSmall | Smooth

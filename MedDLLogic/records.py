@@ -11,11 +11,11 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache
 from typing import Any, ClassVar, Literal, TypeVar
 
 from .errors import MedDLError
@@ -23,6 +23,7 @@ from .errors import MedDLError
 R = TypeVar("R")
 KIND = "kind"
 MAX_DEPTH = 40
+MAX_FLOAT = sys.float_info.max
 
 
 def to_json(record: Any) -> Any:
@@ -38,6 +39,11 @@ def to_json(record: Any) -> Any:
     if record is None or isinstance(record, (str, bool, int, float)):
         return record
     raise MedDLError("E901", "value has no JSON form", type(record).__name__)
+
+
+def to_json_text(record: Any, *, indent: int | None = 2) -> str:
+    """JSON text of a record; one line, without a line end, for ``indent=None``."""
+    return json.dumps(to_json(record), indent=indent, ensure_ascii=False, allow_nan=False)
 
 
 def canonical_sha256(record: Any) -> str:
@@ -75,6 +81,8 @@ class _Reader:
     def read(self, declared: Any, value: Any, where: str, depth: int) -> Any:
         if depth > MAX_DEPTH:
             raise self.error(where, "nested too deeply")
+        if declared is Any:  # a JSON value that its writer alone understands
+            return value
         origin, arguments = typing.get_origin(declared), typing.get_args(declared)
         if dataclasses.is_dataclass(declared):
             return self.read_record(declared, value, where, depth)
@@ -92,7 +100,10 @@ class _Reader:
         if not isinstance(value, dict):
             raise self.error(where, "an object is expected")
         fields = {f.name: f for f in dataclasses.fields(declared)}
-        given = {key: item for key, item in value.items() if not (key == KIND and hasattr(declared, KIND))}
+        kind = getattr(declared, KIND, None)
+        if kind is not None and value.get(KIND, kind) != kind:
+            raise self.error(_join(where, KIND), f"{kind} is expected")
+        given = {key: item for key, item in value.items() if key != KIND or kind is None}
         for key in given:
             if key not in fields:
                 raise self.error(_join(where, key), "no such key")
@@ -109,7 +120,7 @@ class _Reader:
             raise self.error(where, f"{exc.what}: {exc.why}" if exc.why else exc.what) from exc
 
     def read_choice(self, choices: tuple[Any, ...], value: Any, where: str) -> Any:
-        if value not in choices or isinstance(value, bool) != any(value is c for c in choices if isinstance(c, bool)):
+        if not any(type(value) is type(choice) and value == choice for choice in choices):
             raise self.error(where, f"one of {', '.join(map(str, choices))} is expected")
         return value
 
@@ -121,9 +132,10 @@ class _Reader:
             return self.read(rest[0], value, where, depth)
         records = {getattr(m, KIND): m for m in rest if dataclasses.is_dataclass(m) and hasattr(m, KIND)}
         if isinstance(value, dict) and records:
-            if value.get(KIND) not in records:
+            kind = value.get(KIND)
+            if not isinstance(kind, str) or kind not in records:
                 raise self.error(_join(where, KIND), f"one of {', '.join(sorted(records))} is expected")
-            return self.read(records[value[KIND]], value, where, depth)
+            return self.read(records[kind], value, where, depth)
         for member in rest:
             if not dataclasses.is_dataclass(member) and self.fits(member, value, where, depth):
                 return self.read(member, value, where, depth)
@@ -149,20 +161,30 @@ class _Reader:
     def read_mapping(self, declared: Any, value: Any, where: str, depth: int) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise self.error(where, "an object is expected")
-        return {key: self.read(declared, item, _join(where, key), depth + 1) for key, item in value.items()}
+        return {
+            self.read_text(key, where): self.read(declared, item, _join(where, key), depth + 1)
+            for key, item in value.items()
+        }
 
     def read_scalar(self, declared: Any, value: Any, where: str) -> Any:
         if declared is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-            if not math.isfinite(value):
+            if not -MAX_FLOAT <= value <= MAX_FLOAT:
                 raise self.error(where, "a finite number is expected")
             return float(value)
         if declared is int and isinstance(value, int) and not isinstance(value, bool):
             return value
-        if declared in (str, bool) and isinstance(value, declared):
+        if declared is str and isinstance(value, str):
+            return self.read_text(value, where)
+        if declared is bool and isinstance(value, bool):
             return value
         if declared not in (str, bool, int, float):
             raise MedDLError("E901", "record field of a type that JSON has not", str(declared))
         raise self.error(where, f"{_PLAIN[declared]} is expected")
+
+    def read_text(self, value: str, where: str) -> str:
+        if any("\ud800" <= character <= "\udfff" for character in value):
+            raise self.error(where, "text with half a surrogate pair cannot be written as UTF-8")
+        return value
 
     def error(self, where: str, why: str) -> MedDLError:
         return MedDLError(self.code, "", f"{where or 'document'}: {why}")
@@ -171,7 +193,7 @@ class _Reader:
 _PLAIN = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
-@lru_cache(maxsize=None)
+@cache
 def _hints(record_type: type) -> dict[str, Any]:
     return {k: v for k, v in typing.get_type_hints(record_type).items() if typing.get_origin(v) is not ClassVar}
 

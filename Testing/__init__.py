@@ -1,0 +1,1 @@
+"""Tests of MedDL; the folders mirror ``MedDLLogic``."""
