@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..errors import MedDLError
+from ..errors import CODES, MedDLError
 from ..geometry import Geometry
 from ..image import Image
 
@@ -50,4 +50,5 @@ class ReadImage:
 
 def finding_of(error: MedDLError) -> Finding:
     """The refusal that an error stands for."""
-    return Finding(error.code, "refusal", " — ".join(part for part in (error.what, error.why, error.hint) if part))
+    what = error.what or CODES[error.code]
+    return Finding(error.code, "refusal", " — ".join(part for part in (what, error.why, error.hint) if part))
