@@ -135,13 +135,17 @@ class Decode:
         named = [channel for channel in self.channels if channel]
         if not named or len(named) != len(set(named)):
             raise MedDLError("E401", "channels", "at least one mask id, each at most once")
-        if self.no_background_in is not None and (self.rule != "argmax" or self.channels[0]):
-            raise MedDLError("E401", "no_background_in", "goes with argmax and a background channel 0")
+        has_background = self.rule == "argmax" and self.activation == "softmax" and not self.channels[0]
+        if self.no_background_in is not None and not has_background:
+            raise MedDLError("E401", "no_background_in", "goes with argmax, softmax and a background channel 0")
 
 
 @dataclass(frozen=True)
 class NetworkStage:
-    """Prepare, run one network, decode, restore to the input's grid, clean up there."""
+    """Prepare, run one network, decode, restore to the input's grid, clean up there.
+
+    ``relative_cost`` is the stage's share of the whole time, against the card's other stages.
+    """
 
     kind: ClassVar[str] = "network"
     name: str
@@ -152,6 +156,7 @@ class NetworkStage:
     decode: Decode
     tiling: Tiling = field(default_factory=Tiling)
     postprocess: tuple[PostStep, ...] = ()
+    relative_cost: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -173,7 +178,7 @@ class CardStage:
 
 
 @dataclass(frozen=True)
-class Licence:
+class License:
     """Terms: SPDX expression where there is one, what it covers, and what is not stated."""
 
     expression: str
@@ -210,7 +215,7 @@ class ModelCard:
     inputs: tuple[InputSpec, ...]
     stages: tuple[NetworkStage | CardStage, ...]
     segments: tuple[Segment, ...]
-    licence: Licence
+    license: License
     citation: tuple[str, ...]
     intended_use: str
     limits: tuple[str, ...] = ()
@@ -224,6 +229,7 @@ class ModelCard:
         LabelTable(self.segments)
         _require_known_roles(self)
         _require_made_segments(self)
+        _require_layers_for_overlaps(self)
 
     @property
     def table(self) -> LabelTable:
@@ -268,3 +274,13 @@ def _require_made_segments(card: ModelCard) -> None:
     missing = [segment.id for segment in card.segments if segment.id not in made]
     if missing:
         raise MedDLError("E401", "segments", f"no stage makes {', '.join(missing)[:80]}")
+
+
+def _require_layers_for_overlaps(card: ModelCard) -> None:
+    """Channels judged one by one may claim the same voxel, which one layer cannot hold."""
+    layers = {segment.id: segment.layer for segment in card.segments}
+    for stage in card.network_stages:
+        if stage.decode.rule == "threshold":
+            used = [layers[channel] for channel in stage.decode.channels if channel in layers]
+            if len(used) != len(set(used)):
+                raise MedDLError("E401", "segments", "thresholded channels may overlap: give each a layer of its own")

@@ -1,0 +1,213 @@
+"""The commands and their options; what each one does lies in the module of its name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from .. import __version__
+from ..errors import MedDLError
+from ..job import DEFAULT_PRODUCTS
+from .terminal import Terminal
+
+app = typer.Typer(
+    name="meddl",
+    help="From a medical volume to a verified result. Research use only.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+models = typer.Typer(help="Models: list, show, get, remove, trust.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
+Wheelhouse = Annotated[Path | None, typer.Option(help="Folder of wheels to use instead of the package index.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Say yes to the license and the download.")]
+
+
+# Newer releases of typer carry a click of their own, so click's own class would not be the right one.
+_UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+
+
+def invoke(arguments: list[str]) -> int:
+    """Exit status of the command with these arguments; MedDL's own errors pass through."""
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(args=arguments, prog_name="meddl", standalone_mode=False)
+    except typer.Abort as exc:
+        raise MedDLError("E602", "cancelled") from exc
+    except _UsageError as exc:
+        if not str(exc):  # the help was shown instead
+            return MedDLError("E101", "").exit_status
+        raise MedDLError("E101", "", str(exc), "see: meddl --help") from exc
+    return status if isinstance(status, int) else 0
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"meddl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version.")] = False,
+) -> None:
+    """Options of ``meddl`` itself."""
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results.")] = Path("meddl-demo"),
+    device: Device = "auto",
+    wheelhouse: Wheelhouse = None,
+    as_json: Json = False,
+) -> None:
+    """Fetch a real head MRI and two models (55 MB), segment brain and tissue, show the result."""
+    from .demo import run_demo
+
+    run_demo(Terminal(as_json=as_json), output, device=device, wheelhouse=wheelhouse)
+
+
+@app.command()
+def segment(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Files, DICOM folders, folders or a CSV of cases; ROLE=PATH for channels.")
+    ],
+    model: Annotated[str, typer.Option("--model", "-m", help="Name of a model, or a card's .json file.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the results, one folder a case.")] = Path(
+        "meddl-results"
+    ),
+    series: Annotated[str, typer.Option(help="SeriesInstanceUID, where a DICOM folder holds several.")] = "",
+    products: Annotated[
+        str, typer.Option(help="Of: segmentation,scene,measurements,overview,probabilities.")
+    ] = ",".join(DEFAULT_PRODUCTS),
+    existing: Annotated[
+        Literal["refuse", "replace", "skip"], typer.Option(help="What happens to finished cases.")
+    ] = "skip",
+    roi: Annotated[str, typer.Option(help="Search only this box: six numbers, LPS mm, min x,y,z then max x,y,z.")] = "",
+    nan_fill: Annotated[
+        float | None, typer.Option(help="Value for NaN and infinite voxels; without it they are refused.")
+    ] = None,
+    allow_other_frame: Annotated[bool, typer.Option(help="Accept channels from another frame of reference.")] = False,
+    device: Device = "auto",
+    seed: Annotated[int, typer.Option(help="Of every random number in the run.")] = 0,
+    yes: Yes = False,
+    wheelhouse: Wheelhouse = None,
+    as_json: Json = False,
+) -> None:
+    """Segment one image, a folder of them, or a table of cases."""
+    from .segment import Choices, run_segment
+
+    choices = Choices(
+        model=model, output=output, series=series, products=products, existing=existing, roi=roi, nan_fill=nan_fill,
+        allow_other_frame=allow_other_frame, device=device, seed=seed, yes=yes, wheelhouse=wheelhouse,
+    )  # fmt: skip
+    run_segment(Terminal(as_json=as_json), inputs, choices)
+
+
+@app.command()
+def preprocess(
+    inputs: Annotated[list[str], typer.Argument(help="Files, DICOM folders, folders or a CSV of cases.")],
+    recipe: Annotated[Path, typer.Option("--recipe", "-r", help="JSON file with the steps.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the volumes, one folder a case.")] = Path(
+        "meddl-results"
+    ),
+    series: Annotated[str, typer.Option(help="SeriesInstanceUID, where a DICOM folder holds several.")] = "",
+    existing: Annotated[
+        Literal["refuse", "replace", "skip"], typer.Option(help="What happens to finished cases.")
+    ] = "skip",
+    nan_fill: Annotated[
+        float | None, typer.Option(help="Value for NaN and infinite voxels; without it they are refused.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Carry out a preprocessing recipe alone and write the volumes."""
+    from .segment import run_preprocess
+
+    run_preprocess(
+        Terminal(as_json=as_json), inputs, recipe, output=output, series=series, existing=existing, nan_fill=nan_fill
+    )
+
+
+@app.command()
+def run(job: Annotated[Path, typer.Argument(help="Job as JSON.")], as_json: Json = False) -> None:
+    """Run one job description."""
+    from .segment import run_job_file
+
+    run_job_file(Terminal(as_json=as_json), job)
+
+
+@app.command()
+def check(
+    paths: Annotated[list[Path], typer.Argument(help="Image files and DICOM folders.")],
+    series: Annotated[str, typer.Option(help="SeriesInstanceUID, where a DICOM folder holds several.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Tell what an image is, how it lies, and whether MedDL would take it."""
+    from .inspect import run_check
+
+    raise typer.Exit(run_check(Terminal(as_json=as_json), paths, series))
+
+
+@app.command()
+def info(as_json: Json = False) -> None:
+    """Versions, devices and folders."""
+    from .inspect import run_info
+
+    run_info(Terminal(as_json=as_json))
+
+
+@app.command()
+def storage(
+    remove: Annotated[list[str] | None, typer.Option(help="Remove a folder of the list, by its path; or: all.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Every folder that MedDL wrote to on its own, with sizes; and away with them."""
+    from .inspect import run_storage
+
+    run_storage(Terminal(as_json=as_json), remove or [], is_confirmed=yes)
+
+
+@models.command("list")
+def models_list(as_json: Json = False) -> None:
+    """All models, and which of them are on this machine."""
+    from .models import run_list
+
+    run_list(Terminal(as_json=as_json))
+
+
+@models.command("show")
+def models_show(name: str, as_json: Json = False) -> None:
+    """A model's card: what it does, its terms, its limits."""
+    from .models import run_show
+
+    run_show(Terminal(as_json=as_json), name)
+
+
+@models.command("get")
+def models_get(name: str, yes: Yes = False, wheelhouse: Wheelhouse = None, as_json: Json = False) -> None:
+    """Show a model's license, then fetch its weights."""
+    from .models import run_get
+
+    run_get(Terminal(as_json=as_json), name, is_confirmed=yes, wheelhouse=wheelhouse)
+
+
+@models.command("remove")
+def models_remove(name: str, as_json: Json = False) -> None:
+    """Remove a model's downloaded weights."""
+    from .models import run_remove
+
+    run_remove(Terminal(as_json=as_json), name)
+
+
+@models.command("trust")
+def models_trust(name: str, yes: Yes = False, as_json: Json = False) -> None:
+    """Say yes to the code in a TorchScript model of your own."""
+    from .models import run_trust
+
+    run_trust(Terminal(as_json=as_json), name, is_confirmed=yes)

@@ -1,0 +1,168 @@
+"""``meddl segment``, ``meddl preprocess`` and ``meddl run``: jobs for all cases, one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Literal, get_args
+
+from ..errors import MedDLError
+from ..job import Box, CardRef, Job, OutputPolicy, Product
+from ..jobs.batch import BatchSummary, run_batch
+from ..jobs.case import in_batch
+from ..jobs.cases import find_cases
+from ..jobs.signals import cancelled_by_signals
+from ..models.registry import find_card
+from ..models.store import require_weights
+from ..recipe import Recipe
+from ..records import parse_json
+from .models import get_missing
+from .terminal import Terminal
+
+Existing = Literal["refuse", "replace", "skip"]
+_MAX_JSON_BYTES = 1 << 22
+_RECIPE_ROLE = "image"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """The options of ``meddl segment``."""
+
+    model: str
+    output: Path
+    series: str
+    products: str
+    existing: Existing
+    roi: str
+    nan_fill: float | None
+    allow_other_frame: bool
+    device: str
+    seed: int
+    yes: bool
+    wheelhouse: Path | None
+
+
+def run_segment(terminal: Terminal, inputs: Sequence[str], choices: Choices) -> None:
+    """Segment every case the inputs stand for; E605 when some of several failed."""
+    found = find_card(choices.model)
+    if choices.yes:
+        get_missing(terminal, found, is_confirmed=True, wheelhouse=choices.wheelhouse)
+    make = partial(
+        Job,
+        task="segment",
+        card=CardRef(choices.model, found.sha256),
+        roi=_box(choices.roi),
+        nan_fill=choices.nan_fill,
+        allow_other_frame=choices.allow_other_frame,
+        device=choices.device,
+        seed=choices.seed,
+        output=OutputPolicy(str(choices.output.absolute()), _products(choices.products), choices.existing),
+    )
+    jobs = _jobs(make, inputs, found.card.roles, choices.series)
+    require_weights(found)  # once, before any case is begun
+    _run(terminal, jobs)
+
+
+def run_preprocess(
+    terminal: Terminal,
+    inputs: Sequence[str],
+    recipe: Path,
+    *,
+    output: Path,
+    series: str,
+    existing: Existing,
+    nan_fill: float | None,
+) -> None:
+    """Carry out a recipe on every case the inputs stand for."""
+    make = partial(
+        Job,
+        task="preprocess",
+        recipe=parse_json(Recipe, _read(recipe), code="E103"),
+        nan_fill=nan_fill,
+        output=OutputPolicy(str(output.absolute()), ("volume",), existing),
+    )
+    _run(terminal, _jobs(make, inputs, (_RECIPE_ROLE,), series))
+
+
+def run_job_file(terminal: Terminal, path: Path) -> None:
+    """Run the job in a JSON file; relative paths in it start at the file's folder."""
+    job = parse_json(Job, _read(path), code="E102")
+    if not job.output.folder:
+        raise MedDLError("E102", "output.folder", "needed to run a job from a file")
+    folder = path.absolute().parent
+    inputs = {r: replace(ref, path=str(folder / ref.path)) if ref.path else ref for r, ref in job.inputs.items()}
+    _run(terminal, [replace(job, inputs=inputs, output=replace(job.output, folder=str(folder / job.output.folder)))])
+
+
+def _jobs(make: Callable[..., Job], inputs: Sequence[str], roles: Sequence[str], series: str) -> list[Job]:
+    jobs = []
+    for case in find_cases(inputs, roles):
+        refs = {role: replace(ref, series=ref.series or series) for role, ref in case.inputs.items()}
+        jobs.append(make(case=case.id, inputs=refs))
+    return jobs
+
+
+def _run(terminal: Terminal, jobs: Sequence[Job]) -> None:
+    folder = Path(jobs[0].output.folder)
+    with terminal.watching() as emit, cancelled_by_signals() as is_cancelled:
+        summary = run_batch(
+            jobs, in_batch(is_cancelled), folder,
+            existing=jobs[0].output.existing, emit=emit, is_cancelled=is_cancelled,
+        )  # fmt: skip
+    _show(terminal, summary, folder)
+    summary.require_complete()
+
+
+def _show(terminal: Terminal, summary: BatchSummary, folder: Path) -> None:
+    rows = [[r.case, r.state, ", ".join(r.outputs.values()) or str(r.error or "")] for r in summary.reports]
+    terminal.table("", ["case", "", "files"], rows)
+    terminal.say(f"Results in {folder}. Research use only.")
+    terminal.data(
+        {
+            "folder": str(folder),
+            "cases": [
+                {
+                    "case": r.case,
+                    "state": r.state,
+                    "outputs": dict(r.outputs),
+                    "error": str(r.error) if r.error else None,
+                }
+                for r in summary.reports
+            ],
+        }
+    )
+
+
+def _products(text: str) -> tuple[Product, ...]:
+    known: tuple[Product, ...] = get_args(Product)
+    wanted = [name.strip() for name in text.split(",") if name.strip()]
+    for name in wanted:
+        if name not in known:
+            raise MedDLError("E101", "product not known", name[:30], f"of: {', '.join(known)}")
+    return tuple(product for product in known if product in wanted)
+
+
+def _box(text: str) -> Box | None:
+    if not text:
+        return None
+    try:
+        numbers = [float(part) for part in text.replace(",", " ").split()]
+        x0, y0, z0, x1, y1, z1 = numbers
+    except ValueError as exc:
+        raise MedDLError(
+            "E101", "roi not usable", "", "six numbers in LPS mm: x,y,z of one corner, then the other"
+        ) from exc
+    return Box((min(x0, x1), min(y0, y1), min(z0, z1)), (max(x0, x1), max(y0, y1), max(z0, z1)))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MAX_JSON_BYTES + 1)
+    except OSError as exc:
+        raise MedDLError("E301", "file not readable", exc.strerror or "", path.suffix) from exc
+    if len(content) > _MAX_JSON_BYTES:
+        raise MedDLError("E304", "file too large for a description", f"over {_MAX_JSON_BYTES} bytes")
+    return content

@@ -1,0 +1,33 @@
+"""Which device computes."""
+
+from __future__ import annotations
+
+from ..errors import MedDLError
+
+
+def choose_device(wanted: str) -> str:
+    """The torch device to use for ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:N"`` or ``"mps"``.
+
+    ``"auto"`` takes the first GPU that there is, else the CPU; a device asked for by name is never
+    replaced by another one.
+
+    Raises
+    ------
+    MedDLError : E504 when the named device is not there, E101 for a name that is none.
+    """
+    import torch
+
+    present = _present(torch.cuda.device_count(), torch.backends.mps.is_available())
+    if wanted == "auto":
+        return present[0]
+    if wanted == "cuda" and "cuda:0" in present:
+        return "cuda:0"
+    if wanted in present:
+        return wanted
+    if wanted.split(":", maxsplit=1)[0] in ("cpu", "cuda", "mps"):
+        raise MedDLError("E504", "device not available", wanted[:20], f"here: {', '.join(present)}")
+    raise MedDLError("E101", "device not known", wanted[:20], "auto, cpu, cuda, cuda:1, mps")
+
+
+def _present(cuda_count: int, has_mps: bool) -> list[str]:
+    return [f"cuda:{n}" for n in range(cuda_count)] + (["mps"] if has_mps else []) + ["cpu"]

@@ -1,0 +1,115 @@
+"""The torch engine: eager, float32, one network on one device; the reference for any faster one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..errors import MedDLError
+from .backend import Floats, OnProgress
+
+if TYPE_CHECKING:
+    from ..models.card import Network
+
+PROBE_EDGE = 64
+"""A patch this large is run first, to learn how the work divides over the layers of a larger one."""
+
+
+# TorchScript and autograd call the general operators, eager inference those of one dimension.
+_GENERAL = ("convolution", "_convolution")
+_CONVOLUTIONS = (*_GENERAL, *(f"{kind}{n}d" for kind in ("conv", "conv_transpose") for n in (1, 2, 3)))
+
+
+class TorchPredictor:
+    """A torch module as ``backend.Predictor``."""
+
+    def __init__(self, module: nn.Module, network: Network, device: str) -> None:
+        self.device = device
+        self._side_inputs = network.side_inputs
+        with _translated_errors():
+            self._module = module.to(device)
+        self._work_per_voxel: float | None = None
+
+    def predict(self, batch: Tensor, side: Mapping[str, Floats], on_progress: OnProgress) -> Tensor:
+        """(n, channels, k, j, i) activations on this device; E502, E504 or E406 when it fails."""
+        with _translated_errors(), torch.inference_mode():
+            extra = [torch.as_tensor(side[name], dtype=torch.float32, device=self.device) for name in self._side_inputs]
+            batch = batch.to(self.device, dtype=torch.float32)
+            watch = _WorkWatch(self._expected_work(batch, extra), on_progress)
+            return watch.run(lambda: self._module(batch, *extra))
+
+    def _expected_work(self, batch: Tensor, extra: list[Tensor]) -> float:
+        voxels = math.prod(batch.shape[2:])
+        if self._work_per_voxel is None:
+            if voxels <= PROBE_EDGE**3:
+                return math.inf
+            probe = batch[:1, :, :PROBE_EDGE, :PROBE_EDGE, :PROBE_EDGE]
+            watch = _WorkWatch(math.inf, lambda fraction: None)
+            watch.run(lambda: self._module(probe, *(item[:1] for item in extra)))
+            self._work_per_voxel = watch.done / math.prod(probe.shape[2:])
+        return self._work_per_voxel * voxels * batch.shape[0]
+
+
+class _WorkWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts multiply-adds of the convolutions that run inside it, in TorchScript as in eager mode."""
+
+    def __init__(self, expected: float, on_progress: OnProgress) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.done = 0.0
+        self._stopped_by: MedDLError | None = None
+        self._expected, self._on_progress = expected, on_progress
+
+    def run(self, forward: Callable[[], Any]) -> Tensor:
+        """What ``forward`` returns, or the very error that ``on_progress`` raised to stop it."""
+        try:
+            with self:
+                return cast(Tensor, forward())
+        except RuntimeError:
+            # TorchScript turns whatever is raised inside it into a RuntimeError without a cause.
+            if self._stopped_by is not None:
+                raise self._stopped_by from None
+            raise
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        answer = operation(*args, **(kwargs or {}))
+        name = operation.overloadpacket.__name__
+        if name in _CONVOLUTIONS:
+            weight = args[1]
+            is_transposed = name.startswith("conv_transpose") or (name in _GENERAL and bool(args[6]))
+            places = args[0] if is_transposed else answer
+            self.done += places.numel() / places.shape[1] * weight.numel()
+            self._tell()
+        return answer
+
+    def _tell(self) -> None:
+        try:
+            self._on_progress(min(1.0, self.done / self._expected))
+        except MedDLError as stop:
+            self._stopped_by = stop
+            raise
+
+
+@contextmanager
+def _translated_errors() -> Iterator[None]:
+    try:
+        yield
+    except torch.OutOfMemoryError as exc:
+        raise MedDLError("E502", "not enough GPU memory", "", "choose device cpu or a region", detail=str(exc)) from exc
+    except MemoryError as exc:
+        raise MedDLError("E502", "not enough memory", "", "choose a region") from exc
+    except RuntimeError as exc:
+        raise _meaning_of(str(exc)) from exc
+
+
+def _meaning_of(text: str) -> MedDLError:
+    if "alloc" in text.lower() and "memory" in text.lower():
+        return MedDLError("E502", "not enough memory", "", "choose a region", detail=text)
+    if "CUDA" in text or "MPS" in text:
+        return MedDLError("E504", "device stopped working", "", "choose device cpu", detail=text)
+    return MedDLError("E406", "network does not take this image", "sizes or channels do not fit", detail=text)

@@ -1,0 +1,51 @@
+"""Networks that a card may name, and how each is made: the allow-list."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..errors import MedDLError
+from .card import Parameter
+
+if TYPE_CHECKING:
+    from torch import nn
+
+_MONAI = {
+    f"monai.{name}": name
+    for name in ("UNet", "BasicUNet", "DynUNet", "SegResNet", "VNet", "AttentionUnet", "UNETR", "SwinUNETR")
+}
+_OWN = {"vnet-film": "vnet_film.VNetFilm"}
+
+
+def architectures() -> tuple[str, ...]:
+    """Names that a card may use."""
+    return tuple(sorted(_MONAI | _OWN))
+
+
+def build_network(architecture: str, parameters: Mapping[str, Parameter]) -> nn.Module:
+    """The network, with fresh weights.
+
+    Raises
+    ------
+    MedDLError : E401 for a name not in the allow-list or parameters it does not take.
+    """
+    maker = _maker(architecture)
+    unknown = set(parameters) - set(inspect.signature(maker).parameters)
+    if unknown:
+        raise MedDLError("E401", f"network {architecture}", f"has no parameter {', '.join(sorted(unknown))[:60]}")
+    try:
+        return maker(**parameters)  # type: ignore[no-any-return]
+    except (TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as exc:
+        raise MedDLError("E401", f"network {architecture}", "parameters do not fit", detail=str(exc)) from exc
+
+
+def _maker(architecture: str) -> Callable[..., Any]:
+    if architecture in _MONAI:
+        return getattr(importlib.import_module("monai.networks.nets"), _MONAI[architecture])  # type: ignore[no-any-return]
+    if architecture in _OWN:
+        module, _, name = _OWN[architecture].partition(".")
+        return getattr(importlib.import_module(f".{module}", __package__), name)  # type: ignore[no-any-return]
+    raise MedDLError("E401", "network not known", architecture[:40], f"known: {', '.join(architectures())}")

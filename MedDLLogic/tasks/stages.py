@@ -1,0 +1,133 @@
+"""A card's stages, one after the other: images on one grid in, named masks on the same grid out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MedDLError
+from ..events import Reporter
+from ..geometry import Geometry, require_millimetres
+from ..image import Image
+from ..inference.decode import Decoded, Mask, decode
+from ..models.card import ModelCard, NetworkStage
+from ..models.registry import FoundCard, used_card
+from ..models.store import is_trusted, weights_file
+from ..postprocess.run import apply_postprocess
+from ..preprocess.run import apply_recipe
+from ..preprocess.working import Working
+from ..result import AppliedStep
+
+PREPARED, PREDICTED = 0.15, 0.9
+"""Shares of a network stage after which its image is prepared, and its network done."""
+
+
+@dataclass
+class Run:
+    """What all stages of one run share, and what they leave for its record."""
+
+    device: str
+    reporter: Reporter
+    keep_probabilities: bool = False
+    steps: list[AppliedStep] = field(default_factory=list)
+    weights_sha256: dict[str, str] = field(default_factory=dict)
+    probabilities: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+def stage_shares(found: FoundCard, prefix: str = "") -> dict[str, float]:
+    """Name and share of the time of each network stage, those of used cards included."""
+    shares: dict[str, float] = {}
+    for stage in found.card.stages:
+        if isinstance(stage, NetworkStage):
+            shares[prefix + stage.name] = stage.relative_cost
+        else:
+            shares |= stage_shares(used_card(found, stage.card), f"{prefix}{stage.name}: ")
+    return shares
+
+
+def run_card(found: FoundCard, images: Mapping[str, Image], run: Run, prefix: str = "") -> dict[str, Mask]:
+    """The masks of the card's segments, (k, j, i), on the images' grid.
+
+    Raises
+    ------
+    MedDLError : E331 when a role has no image, E403 when weights are not here, and all that
+        preparing, predicting and decoding raise.
+    """
+    _require_roles(found.card, images)
+    masks: dict[str, Mask] = {}
+    for stage in found.card.stages:
+        if isinstance(stage, NetworkStage):
+            masks |= _run_network(found, stage, images, masks, run, prefix)
+        else:
+            inner = {role: _within(images[use.role], masks, use.within) for role, use in stage.inputs.items()}
+            masks |= run_card(used_card(found, stage.card), inner, run, f"{prefix}{stage.name}: ")
+    missing = [segment.id for segment in found.card.segments if segment.id not in masks]
+    if missing:
+        raise MedDLError("E401", "no stage makes a segment that the card promises", ", ".join(missing)[:80])
+    return masks
+
+
+def _run_network(
+    found: FoundCard, stage: NetworkStage, images: Mapping[str, Image], masks: Mapping[str, Mask], run: Run, prefix: str
+) -> dict[str, Mask]:
+    name = prefix + stage.name
+    with run.reporter.stage(name):
+        image = _stacked([images[role] for role in stage.inputs])
+        with run.reporter.span(0.0, PREPARED):
+            working, steps = apply_recipe(stage.recipe, Working(image, dict(masks)), run.reporter, name)
+        run.steps.extend(steps)
+        decoded = _predict(found, stage, working, image.geometry, run)
+        cleaned = apply_postprocess(stage.postprocess, decoded.masks, image.geometry)
+        run.weights_sha256[name] = stage.weights.sha256
+        run.probabilities |= decoded.probabilities
+        return cleaned
+
+
+def _predict(found: FoundCard, stage: NetworkStage, working: Working, native: Geometry, run: Run) -> Decoded:
+    from ..inference.tiles import predict_volume
+    from ..inference.torch_backend import TorchPredictor
+    from ..models.loaders import load_network
+
+    module = load_network(stage, weights_file(found, stage), is_trusted=is_trusted(found, stage.weights.sha256))
+    predictor = TorchPredictor(module, stage.network, run.device)
+    grid = working.image.geometry
+    side: dict[str, NDArray[np.float32]] = {name: _side_input(name, grid) for name in stage.network.side_inputs}
+    voxels = np.asarray(working.image.voxels, dtype=np.float32)
+    with run.reporter.span(PREPARED, PREDICTED):
+        activations = predict_volume(predictor, voxels, side, stage.tiling, run.reporter.update)
+    return decode(activations, stage.decode, working.masks, grid, native, keep_probabilities=run.keep_probabilities)
+
+
+def _side_input(name: str, grid: Geometry) -> NDArray[np.float32]:
+    if name != "spacing_ijk_mm":
+        raise MedDLError("E401", "side input not known", name[:40])
+    require_millimetres(grid)
+    return np.asarray([grid.spacing_ijk_mm], dtype=np.float32)
+
+
+def _stacked(images: list[Image]) -> Image:
+    first = images[0]
+    if len(images) == 1:
+        return first
+    voxels = np.concatenate([np.asarray(image.voxels, dtype=np.float32) for image in images])
+    names = tuple(f"{n}-{name}" for n, image in enumerate(images) for name in image.channel_names)
+    return Image(voxels, first.geometry, names, first.modality, first.units, first.frame_of_reference)
+
+
+def _within(image: Image, masks: Mapping[str, Mask], mask: str) -> Image:
+    if not mask:
+        return image
+    if mask not in masks:
+        raise MedDLError("E401", "no earlier stage makes the mask", mask[:40])
+    return image.with_voxels(np.where(masks[mask], image.voxels, image.voxels.dtype.type(0)))
+
+
+def _require_roles(card: ModelCard, images: Mapping[str, Image]) -> None:
+    missing = [role for role in card.roles if role not in images]
+    unknown = [role for role in images if role not in card.roles]
+    if missing or unknown:
+        why = f"missing: {', '.join(missing) or 'none'}; unknown: {', '.join(unknown) or 'none'}"
+        raise MedDLError("E331", f"{card.name} needs {', '.join(card.roles)}", why[:80])

@@ -1,0 +1,67 @@
+"""Cards are found by name or path; a card of the user's own never takes the place of a shipped one."""
+
+import json
+import shutil
+
+import pytest
+
+from MedDLLogic.errors import MedDLError
+from MedDLLogic.models.registry import find_card, list_cards, read_card, with_used_cards
+from MedDLLogic.resources import resource_path
+from MedDLLogic.storage import models_folder
+
+from ..small_models import card_json, input_json, save_card, segment_json
+
+
+def chain(name, used):
+    stage = {"kind": "card", "name": "inner", "card": used, "inputs": {"t1": {"role": "t1"}}}
+    return card_json(name, inputs=[input_json("t1")], stages=[stage], segments=[segment_json("brain")])
+
+
+def test_shipped_cards_are_listed_and_found_by_name(own_home):
+    assert {"brain-t1", "tissue-t1", "brain-tissue-t1"} <= {found.card.name for found in list_cards()}
+    assert find_card("brain-t1").is_shipped
+
+
+def test_a_card_in_the_users_folder_is_found_by_name(unet_card):
+    models_folder().mkdir(parents=True)
+    shutil.copy(unet_card, models_folder())
+    assert not find_card("two-channels").is_shipped
+
+
+def test_a_card_that_shadows_a_shipped_one_is_refused(own_home):
+    models_folder().mkdir(parents=True)
+    shutil.copy(resource_path("Models", "brain-t1.json"), models_folder())
+    with pytest.raises(MedDLError, match=r"E401"):
+        list_cards()
+
+
+def test_an_unknown_name_says_where_to_look(own_home):
+    with pytest.raises(MedDLError, match=r"E403.*models list"):
+        find_card("no-such-model")
+
+
+def test_a_chain_names_every_card_it_needs(own_home):
+    names = [found.card.name for found in with_used_cards(find_card("brain-tissue-t1"))]
+    assert names == ["brain-tissue-t1", "brain-t1", "tissue-t1"]
+
+
+def test_cards_that_run_each_other_in_a_circle_are_refused(own_home, tmp_path):
+    save_card(tmp_path, chain("one", "two"))
+    save_card(tmp_path, chain("two", "one"))
+    with pytest.raises(MedDLError, match="circle"):
+        list(with_used_cards(read_card(tmp_path / "one.json")))
+
+
+def test_the_hash_of_a_card_does_not_depend_on_how_its_json_is_laid_out(unet_card):
+    before = read_card(unet_card).sha256
+    unet_card.write_text(json.dumps(json.loads(unet_card.read_text()), indent=4, sort_keys=True))
+    assert read_card(unet_card).sha256 == before
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"name": 1}', "[" * 100_000])
+def test_a_card_file_that_is_none_is_refused(own_home, tmp_path, text):
+    path = tmp_path / "broken.json"
+    path.write_text(text)
+    with pytest.raises(MedDLError, match=r"E401"):
+        find_card(str(path))

@@ -1,0 +1,194 @@
+"""The segment task on images whose answer is known: results lie where the image lies."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import MedDLLogic
+from MedDLLogic.errors import MedDLError
+from MedDLLogic.geometry import UNKNOWN, Geometry
+from MedDLLogic.image import Image
+from MedDLLogic.job import Box
+
+from ..geometries import axis_orders, grid, stored_as
+from ..small_models import ball, make_bright_card
+
+
+def dice(one, other):
+    return 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other))
+
+
+def trusted_card(folder, **options):
+    from MedDLLogic.models.registry import read_card
+    from MedDLLogic.models.store import trust
+
+    path = make_bright_card(folder, **options)
+    trust(stage.weights.sha256 for stage in read_card(path).card.network_stages)
+    return str(path)
+
+
+def test_the_mask_is_the_bright_ball(bright_card):
+    image, inside = ball()
+    result = MedDLLogic.segment(image, model=str(bright_card))
+    assert np.array_equal(result.mask_of("bright"), inside)
+    assert result.geometry == image.geometry
+
+
+SPATIAL_STEPS = {
+    "orient": [{"kind": "orient", "codes": "SAR"}],
+    "crop and pad": [{"kind": "foreground"}, {"kind": "crop_to_mask", "margin_mm": 3}, {"kind": "pad", "multiple": 16}],
+    "flip": [{"kind": "flip", "axes": ["i", "k"]}],
+}
+RESAMPLING_STEPS = {
+    "spacing": [{"kind": "orient", "codes": "LPS"}, {"kind": "resample_to_spacing", "spacing_ijk_mm": [0.8, 1.3, 1.1]}],
+    "shape": [{"kind": "resample_to_shape", "shape_kji": [30, 32, 34]}],
+    "rotation": [{"kind": "rotate", "degrees_ijk": [10, -7, 25]}],
+}
+
+
+@pytest.mark.parametrize("recipe", SPATIAL_STEPS.values(), ids=SPATIAL_STEPS)
+def test_steps_that_only_reorder_are_undone_exactly(own_home, tmp_path, recipe):
+    image, inside = ball()
+    result = MedDLLogic.segment(image, model=trusted_card(tmp_path, recipe=recipe))
+    assert np.array_equal(result.mask_of("bright"), inside)
+
+
+@pytest.mark.parametrize("recipe", RESAMPLING_STEPS.values(), ids=RESAMPLING_STEPS)
+def test_steps_that_resample_are_undone_within_half_a_voxel(own_home, tmp_path, recipe):
+    image, inside = ball(radius_mm=9.0)
+    result = MedDLLogic.segment(image, model=trusted_card(tmp_path, recipe=recipe))
+    assert dice(result.mask_of("bright"), inside) > 0.97
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=axis_orders, degrees=st.tuples(*[st.floats(-20, 20)] * 3))
+def test_a_head_stored_in_another_axis_order_gives_the_same_voxels(bright_card, order, degrees):
+    image, _ = ball(geometry=grid((18, 20, 22), (1.0, 1.2, 2.0), degrees))
+    plain = MedDLLogic.segment(image, model=str(bright_card))
+    voxels, geometry = stored_as(image.voxels[0], image.geometry, *order)
+    other = MedDLLogic.segment(image.with_voxels(voxels[None], geometry), model=str(bright_card))
+    assert other.geometry.is_same_grid(geometry)
+    expected, _ = stored_as(plain.layers[0], image.geometry, *order)
+    assert np.array_equal(other.layers[0], expected)
+
+
+def test_only_the_region_of_interest_is_searched(bright_card):
+    image, inside = ball()
+    x, y, z = image.geometry.center_lps_mm
+    result = MedDLLogic.segment(image, model=str(bright_card), roi=Box((x, y - 90, z - 90), (x + 90, y + 90, z + 90)))
+    right_half = image.geometry.lps_of([[i, 0, 0] for i in range(inside.shape[2])])[:, 0] >= x
+    assert np.array_equal(result.mask_of("bright"), inside & right_half)
+
+
+def test_a_region_outside_the_image_is_refused(bright_card):
+    with pytest.raises(MedDLError, match=r"E102.*region"):
+        MedDLLogic.segment(ball()[0], model=str(bright_card), roi=Box((900, 900, 900), (901, 901, 901)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_voxels_that_are_no_numbers_are_refused_unless_a_value_is_given(bright_card, value):
+    image, inside = ball()
+    voxels = image.voxels.copy()
+    voxels[0, 0, 0, 0] = value
+    with pytest.raises(MedDLError, match=r"E309"):
+        MedDLLogic.segment(image.with_voxels(voxels), model=str(bright_card))
+    result = MedDLLogic.segment(image.with_voxels(voxels), model=str(bright_card), nan_fill=0.0)
+    assert np.array_equal(result.mask_of("bright"), inside)
+    assert any(warning.startswith("E309") for warning in result.provenance.warnings)
+
+
+def test_volumes_are_counted_in_millilitres(bright_card):
+    image, inside = ball(spacing_ijk_mm=(1.0, 1.0, 2.0))
+    result = MedDLLogic.segment(image, model=str(bright_card))
+    volume = next(m for m in result.measurements if m.quantity == "volume")
+    assert (volume.value, volume.unit) == (pytest.approx(np.count_nonzero(inside) * 2 / 1000), "ml")
+
+
+def test_a_picture_without_millimetres_has_no_volume(bright_card):
+    image, _ = ball(geometry=Geometry((1, 40, 40), np.eye(4), UNKNOWN), radius_mm=9.0)
+    result = MedDLLogic.segment(image, model=str(bright_card))
+    assert {m.quantity for m in result.measurements} == {"voxels", "mean", "sd"}
+
+
+def test_nothing_found_is_a_result_too(bright_card):
+    image, _ = ball()
+    result = MedDLLogic.segment(image.with_voxels(np.zeros_like(image.voxels)), model=str(bright_card))
+    assert not result.layers[0].any()
+    assert [m.quantity for m in result.measurements] == ["voxels", "volume"]
+
+
+def test_probabilities_come_on_the_grid_of_the_image_when_asked_for(bright_card):
+    image, inside = ball()
+    result = MedDLLogic.segment(image, model=str(bright_card), probabilities=True)
+    assert np.array_equal(result.probabilities["bright"] > 0.5, inside)
+
+
+def test_the_record_names_what_the_result_hangs_on(bright_card):
+    provenance = MedDLLogic.segment(ball()[0], model=str(bright_card), seed=3).provenance
+    assert len(provenance.card_sha256) == len(provenance.input_sha256["image"]) == 64
+    assert provenance.weights_sha256 and provenance.seed == 3 and provenance.versions["torch"]
+
+
+def test_two_runs_give_the_same_bytes(unet_card):
+    image, _ = ball()
+    two = {"first": image, "second": image.with_voxels(1 - image.voxels)}
+    first, second = (MedDLLogic.segment(two, model=str(unet_card)).layers[0] for _ in range(2))
+    assert first.tobytes() == second.tobytes() and first.dtype == np.uint16
+
+
+def test_a_channel_on_another_grid_is_resampled_onto_the_first_by_its_place(unet_card):
+    image, _ = ball()
+    shifted = image.geometry.cropped((-2, 3, -1), (30, 24, 26))
+    other = ball(geometry=shifted)[0]
+    moved = Image(np.asarray(ball()[0].voxels), image.geometry)
+    from MedDLLogic.preprocess.grid import regrid
+
+    on_shifted = Image(regrid(moved.voxels, image.geometry, shifted), shifted)
+    same = MedDLLogic.segment({"first": image, "second": moved}, model=str(unet_card))
+    there = MedDLLogic.segment({"first": image, "second": on_shifted}, model=str(unet_card))
+    assert other.geometry == shifted
+    assert there.geometry == image.geometry
+    assert any("resampled" in warning for warning in there.provenance.warnings)
+    covered = regrid(np.ones(shifted.shape_kji, dtype=bool), shifted, image.geometry, "nearest")
+    assert np.mean(same.layers[0][covered] == there.layers[0][covered]) > 0.95
+
+
+def test_a_channel_from_another_frame_of_reference_needs_a_yes(unet_card):
+    image, _ = ball()
+    one = Image(image.voxels, image.geometry, frame_of_reference="1.2.3")
+    other = Image(image.voxels, image.geometry, frame_of_reference="1.2.4")
+    with pytest.raises(MedDLError, match=r"E331.*frame"):
+        MedDLLogic.segment({"first": one, "second": other}, model=str(unet_card))
+    assert MedDLLogic.segment({"first": one, "second": other}, model=str(unet_card), allow_other_frame=True)
+
+
+def test_a_channel_elsewhere_in_space_is_refused(unet_card):
+    image, _ = ball()
+    far = image.with_voxels(image.voxels, image.geometry.cropped((900, 0, 0), image.geometry.shape_kji))
+    with pytest.raises(MedDLError, match=r"E331.*overlap"):
+        MedDLLogic.segment({"first": image, "second": far}, model=str(unet_card))
+
+
+def test_a_missing_channel_is_named(unet_card):
+    with pytest.raises(MedDLError, match=r"E331.*second"):
+        MedDLLogic.segment({"first": ball()[0]}, model=str(unet_card))
+
+
+def test_another_modality_than_the_model_wants_is_told(bright_card):
+    image, _ = ball()
+    ct = Image(image.voxels, image.geometry, modality="CT")
+    assert any("MR" in text for text in MedDLLogic.segment(ct, model=str(bright_card)).provenance.warnings)
+
+
+def test_a_cancel_ends_the_run_with_its_own_code(bright_card):
+    with pytest.raises(MedDLError, match=r"E602"):
+        MedDLLogic.segment(ball()[0], model=str(bright_card), is_cancelled=lambda: True)
+
+
+def test_progress_only_grows_and_ends_at_one(unet_card):
+    image, _ = ball()
+    told = []
+    MedDLLogic.segment({"first": image, "second": image}, model=str(unet_card), on_event=told.append)
+    fractions = [event.fraction for event in told if event.kind == "progress"]
+    assert fractions == sorted(fractions) and fractions[-1] == 1.0
