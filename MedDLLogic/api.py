@@ -69,7 +69,8 @@ def segment(
     outcome = run_job(job, reporter, in_memory, keep_probabilities=probabilities)
     if not isinstance(outcome.made, Result):
         raise MedDLError("E901", "segment gave no segments")
-    return outcome.made
+    first = next(iter(given.values()))
+    return _in_world(outcome.made, first) if _is_node(first) else outcome.made
 
 
 def _only_role(model: str) -> str:
@@ -86,13 +87,23 @@ def _reference(role: str, item: Input, series: str, in_memory: dict[str, Image])
     if isinstance(item, Image):
         in_memory[handle] = item
         return InputRef(handle=handle)
-    if not hasattr(item, "GetIJKToRASMatrix"):
+    if not _is_node(item):
         raise MedDLError("E101", "not an image", type(item).__name__, "give a path, an Image or a volume node")
     from .scene.volumes import read_volume
 
     volume = read_volume(item)
     in_memory[handle] = volume.image
     return InputRef(handle=handle, lps_to_world=_rows(volume.lps_to_world))
+
+
+def _is_node(item: Input) -> bool:
+    return hasattr(item, "GetIJKToRASMatrix")
+
+
+def _in_world(result: Result, node: Any) -> Result:
+    from .scene.measured import measured_in_world
+
+    return measured_in_world(result, node)
 
 
 def _rows(matrix: np.ndarray[Any, np.dtype[np.float64]] | None) -> Matrix4 | None:

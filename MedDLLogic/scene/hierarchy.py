@@ -1,0 +1,42 @@
+"""Where nodes stand in the subject hierarchy, the tree that users see in the Data module."""
+
+from __future__ import annotations
+
+from .mrml import Node, Scene, slicer
+
+_NO_ITEM = 0
+
+
+def place_beside(scene: Scene, node: Node, neighbor: Node | None) -> None:
+    """Put ``node`` under the same parent item (study, folder, scene) as ``neighbor``.
+
+    The application makes an item for each node by itself; without it the items are made here.
+    """
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    parent = tree.GetSceneItemID() if neighbor is None else tree.GetItemParent(_item(tree, neighbor))
+    tree.SetItemParent(_item(tree, node), parent)
+
+
+def remove_item(scene: Scene, node: Node) -> None:
+    """Remove the item of ``node``, if it has one; the node itself stays."""
+    tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    item = tree.GetItemByDataNode(node)
+    if item != _NO_ITEM:
+        tree.RemoveItem(item, 0, 0)  # neither the node nor other items
+
+
+def attribute(node: Node, name: str) -> str:
+    """An attribute of a node's item, such as ``"DICOM.Modality"``; empty when there is none."""
+    scene = node.GetScene()
+    tree = scene.GetFirstNodeByClass("vtkMRMLSubjectHierarchyNode") if scene is not None else None
+    if tree is None:
+        return ""
+    item = tree.GetItemByDataNode(node)
+    return str(tree.GetItemAttribute(item, name)) if item != _NO_ITEM else ""
+
+
+def _item(tree: Node, node: Node) -> int:
+    item = tree.GetItemByDataNode(node)
+    if item == _NO_ITEM:
+        item = tree.CreateItem(tree.GetSceneItemID(), node)
+    return int(item)
