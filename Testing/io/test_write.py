@@ -115,6 +115,19 @@ def test_a_folder_that_vanishes_meanwhile_is_told(tmp_path):
     assert code_of(lambda: write_atomically(folder / "a", away, lambda p: None)) == "E503"
 
 
+def test_what_libraries_print_while_they_write_is_not_shown(tmp_path, capfd):
+    write_atomically(
+        tmp_path / "a", lambda p: (os.write(2, b"at /home/x"), p.write_text("x")), lambda p: os.write(2, b"after")
+    )
+    assert capfd.readouterr().err == "after"
+
+
+def test_a_process_without_a_standard_error_writes_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "dup", lambda descriptor: raise_error(OSError(9, "Bad file descriptor")))
+    write_text(tmp_path / "a", "x")
+    assert names_in(tmp_path) == ["a"]
+
+
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
 def test_a_private_file_is_its_owners_alone(tmp_path):
     write_bytes(tmp_path / "a", b"x", private=True)
