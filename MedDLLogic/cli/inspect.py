@@ -8,6 +8,7 @@ from typing import Any
 
 from ..errors import MedDLError
 from ..geometry import PATIENT, Geometry
+from ..inference.device import device_names
 from ..io.read import check
 from ..io.verdict import Verdict
 from ..storage import list_storage, remove_storage
@@ -61,11 +62,9 @@ def run_storage(terminal: Terminal, remove: list[str], *, is_confirmed: bool) ->
 
 def _devices() -> list[str]:
     try:
-        import torch
+        return list(device_names())
     except ModuleNotFoundError:
         return ["torch is not installed"]
-    names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
-    return [*names, *(["Apple GPU (mps)"] if torch.backends.mps.is_available() else []), "cpu"]
 
 
 def _geometry_facts(geometry: Geometry | None) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which device computes."""
+"""Which device computes, and what its random numbers start from."""
 
 from __future__ import annotations
 
@@ -27,6 +27,21 @@ def choose_device(wanted: str) -> str:
     if wanted.split(":", maxsplit=1)[0] in ("cpu", "cuda", "mps"):
         raise MedDLError("E504", "device not available", wanted[:20], f"here: {', '.join(present)}")
     raise MedDLError("E101", "device not known", wanted[:20], "auto, cpu, cuda, cuda:1, mps")
+
+
+def device_names() -> tuple[str, ...]:
+    """What the devices of this machine are called, best first."""
+    import torch
+
+    cards = tuple(torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count()))
+    return (*cards, *(("Apple GPU (mps)",) if torch.backends.mps.is_available() else ()), "cpu")
+
+
+def set_seed(seed: int) -> None:
+    """Seed the random numbers that a network may draw, on every device."""
+    import torch
+
+    torch.manual_seed(seed)
 
 
 def _present(cuda_count: int, has_mps: bool) -> list[str]:

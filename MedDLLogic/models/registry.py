@@ -17,12 +17,17 @@ MAX_CARD_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class FoundCard:
-    """A card, the SHA-256 of its canonical JSON, where it lies, and whether it ships with MedDL."""
+    """A card, where it lies, and whether it ships with MedDL."""
 
     card: ModelCard
-    sha256: str
     folder: Path
     is_shipped: bool
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the card's canonical JSON and, in order, that of each card it runs."""
+        whole = [canonical_sha256(found.card) for found in with_used_cards(self)]
+        return whole[0] if len(whole) == 1 else canonical_sha256(whole)
 
 
 def list_cards() -> tuple[FoundCard, ...]:
@@ -72,7 +77,7 @@ def read_card(path: Path, *, is_shipped: bool = False) -> FoundCard:
     if len(text) > MAX_CARD_BYTES:
         raise MedDLError("E401", "model card too large", f"over {MAX_CARD_BYTES} bytes")
     card = parse_json(ModelCard, text, code="E401")
-    return FoundCard(card, canonical_sha256(card), path.resolve().parent, is_shipped)
+    return FoundCard(card, path.resolve().parent, is_shipped)
 
 
 def _require_no_shadowing(shipped: list[FoundCard], own: list[FoundCard]) -> None:

@@ -14,7 +14,7 @@ from ..errors import MedDLError
 from ..events import Reporter
 from ..image import Image
 from ..inference.decode import Mask
-from ..inference.device import choose_device
+from ..inference.device import choose_device, set_seed
 from ..io.verdict import Finding
 from ..job import Job
 from ..labels import LabelTable
@@ -63,7 +63,7 @@ def segment(job: Job, inputs: TaskInputs, reporter: Reporter, *, keep_probabilit
     device = choose_device(job.device)
     findings = (*inputs.findings, *_modality_findings(found.card, inputs.images, reporter))
     run = Run(device, reporter, keep_probabilities)
-    _seed(job.seed)
+    set_seed(job.seed)
     masks = run_card(found, inputs.images, run)
     with reporter.stage(MEASURE):
         table = found.card.table
@@ -121,8 +121,3 @@ def _modality_findings(card: ModelCard, images: Mapping[str, Image], reporter: R
             reporter.warn("E331", text)
     return findings
 
-
-def _seed(seed: int) -> None:
-    import torch
-
-    torch.manual_seed(seed)

@@ -65,3 +65,14 @@ def test_a_card_file_that_is_none_is_refused(own_home, tmp_path, text):
     path.write_text(text)
     with pytest.raises(MedDLError, match=r"E401"):
         find_card(str(path))
+
+
+def test_the_hash_of_a_chain_changes_with_a_card_that_it_runs(own_home, tmp_path, unet_card):
+    inner = json.loads(unet_card.read_text())
+    use = {role: {"role": role} for role in ("first", "second")}
+    stage = {"kind": "card", "name": "inner", "card": inner["name"], "inputs": use}
+    inputs = [input_json(role) for role in use]
+    outer = save_card(tmp_path, card_json("outer", inputs=inputs, stages=[stage], segments=inner["segments"]))
+    before = read_card(outer).sha256
+    unet_card.write_text(json.dumps(inner | {"version": "2.0"}))
+    assert read_card(outer).sha256 != before

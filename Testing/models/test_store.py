@@ -56,7 +56,7 @@ def found(unet_card, source):
     plain = read_card(unet_card)
     weights = Weights(source, sha256(CONTENT), len(CONTENT))
     stage = replace(plain.card.network_stages[0], weights=weights)
-    return FoundCard(replace(plain.card, stages=(stage,)), plain.sha256, plain.folder, False)
+    return FoundCard(replace(plain.card, stages=(stage,)), plain.folder, is_shipped=False)
 
 
 def get(found, wheelhouse):
