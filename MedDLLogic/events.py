@@ -130,7 +130,9 @@ class Reporter:
         total = self._total(low + (high - low) * fraction)
         elapsed = now - self._started_s
         remaining = elapsed * (1 - total) / total if total > 0.02 and elapsed > 1.0 else None
-        self._emit(Progress(self.case, self._stage, round(total, 4), None if remaining is None else round(remaining, 1)))
+        self._emit(
+            Progress(self.case, self._stage, round(total, 4), None if remaining is None else round(remaining, 1))
+        )
 
     def warn(self, code: str, message: str) -> None:
         """Tell something the user should know."""

@@ -11,8 +11,10 @@ import csv
 import errno
 import hashlib
 import io
+import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,7 +133,8 @@ def _require_no_folder(path: Path) -> None:
 
 def _make(partial: Path, write: Callable[[Path], object], verify: Callable[[Path], object]) -> None:
     try:
-        write(partial)
+        with _libraries_silent():
+            write(partial)
         flush(partial)
         verify(partial)
     except Exception as exc:
@@ -163,3 +166,21 @@ def _refusal(partial: Path, exc: Exception) -> MedDLError | None:
 
 def _not_written(exc: Exception) -> MedDLError:
     return MedDLError("E505", "file not written", type(exc).__name__, detail=str(exc))
+
+
+@contextmanager
+def _libraries_silent() -> Iterator[None]:
+    """Keep C and C++ libraries from printing pages, with paths, about a full disk that E501 tells in one line."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # a process without a standard error, as of a windowed program
+        yield
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)

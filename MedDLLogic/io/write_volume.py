@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -46,8 +43,7 @@ def write_volume(path: Path, image: Image) -> WrittenFile:
     volume = _as_itk(voxels_kji, image.geometry)
 
     def write(partial: Path) -> None:
-        with _library_silent():
-            sitk.WriteImage(volume, str(partial), useCompression=suffix != ".nii")
+        sitk.WriteImage(volume, str(partial), useCompression=suffix != ".nii")
 
     def verify(partial: Path) -> None:
         _require_same_grid(partial, image.geometry, suffix)
@@ -157,17 +153,3 @@ def _skip_to(file: BinaryIO, last_header_line: bytes) -> None:
         if line == last_header_line:
             return
     raise differs("the header has no end")
-
-
-@contextmanager
-def _library_silent() -> Iterator[None]:
-    """Keep C libraries from printing about a full disk; ``write_atomically`` tells it in one line."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(nowhere)
-        os.close(kept)

@@ -30,7 +30,7 @@ def push_measurements(scene: Scene, result: Result, *, name: str, reference_node
         title = _title(quantity, unit)
         node.AddColumn(_number_column(title, [measured.get(segment.id, _NOT_MEASURED) for segment in result.table]))
         node.SetColumnUnitLabel(title, unit)
-    node.SetUseColumnNameAsColumnHeader(1)
+    _use_titles(node)
     node.SetLocked(1)
     scene.AddNode(node)
     hierarchy.place_beside(scene, node, reference_node)
@@ -67,3 +67,9 @@ def _number_column(title: str, numbers: list[float]) -> object:
     for number in numbers:
         column.InsertNextValue(number)
     return column
+
+
+def _use_titles(node: Node) -> None:
+    """Let the columns' titles head the table; Slicer 5.13 renamed the call."""
+    use = getattr(node, "SetUseColumnTitleAsColumnHeader", None) or node.SetUseColumnNameAsColumnHeader
+    use(True)

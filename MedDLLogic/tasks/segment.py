@@ -120,4 +120,3 @@ def _modality_findings(card: ModelCard, images: Mapping[str, Image], reporter: R
             findings.append(Finding("E331", "warning", text))
             reporter.warn("E331", text)
     return findings
-

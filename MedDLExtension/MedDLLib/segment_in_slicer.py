@@ -1,0 +1,31 @@
+"""Runs a model in a Slicer without windows, for scripts and servers.
+
+``Slicer --no-splash --no-main-window --python-script segment_in_slicer.py -- INPUT OUTPUT --model NAME``
+
+INPUT is an image file that Slicer reads; OUTPUT ends in ``.seg.nrrd`` for the segmentation or in
+``.mrb`` for the whole scene. It opens no dialog, and Slicer ends with the exit status of the ``meddl`` command.
+"""
+
+import sys
+import traceback
+from pathlib import Path
+
+import slicer
+
+EXIT_DEFECT = 70
+
+
+def run(arguments: list) -> int:
+    """Exit status, whatever happens: a Slicer without windows would otherwise never end."""
+    try:
+        sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+        from MedDLLib.batch import main
+
+        return main(arguments)
+    except BaseException:  # noqa: BLE001 - SystemExit too
+        traceback.print_exc()
+        return EXIT_DEFECT
+
+
+if __name__ == "__main__":
+    slicer.util.exit(run(sys.argv[1:]))

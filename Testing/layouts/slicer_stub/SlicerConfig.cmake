@@ -1,0 +1,17 @@
+# What MedDL's CMake files use of a Slicer: the macro notes each file that it would ship.
+set(Slicer_USE_FILE ${CMAKE_CURRENT_LIST_DIR}/empty.cmake)
+set(Slicer_EXTENSION_GENERATE_CONFIG ${CMAKE_CURRENT_LIST_DIR}/empty.cmake)
+set(Slicer_EXTENSION_CPACK ${CMAKE_CURRENT_LIST_DIR}/empty.cmake)
+
+macro(slicerMacroBuildScriptedModule)
+  cmake_parse_arguments(MY "WITH_GENERIC_TESTS;WITH_SUBDIR;VERBOSE" "NAME" "SCRIPTS;RESOURCES" ${ARGN})
+  if(MY_UNPARSED_ARGUMENTS OR NOT MY_NAME OR NOT MY_SCRIPTS)
+    message(FATAL_ERROR "slicerMacroBuildScriptedModule: arguments not understood: ${MY_UNPARSED_ARGUMENTS}")
+  endif()
+  foreach(file IN LISTS MY_SCRIPTS MY_RESOURCES)
+    if(IS_ABSOLUTE ${file} OR NOT EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+      message(FATAL_ERROR "slicerMacroBuildScriptedModule: no such file: ${file}")
+    endif()
+    file(APPEND ${RECORD} "${file}\n")
+  endforeach()
+endmacro()

@@ -1,0 +1,1 @@
+"""Pins, contracts and environments: that MedDL installs, and imports only what it may."""
