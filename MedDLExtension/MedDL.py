@@ -100,8 +100,11 @@ class MedDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 
     def enter(self):
         """The user opens the module."""
-        if self._panel is not None and self._state is None:
+        if self._panel is None:
+            return
+        if self._state is None:
             self._follow(self.logic.getParameterNode())
+        self._panel.suggest()
 
     def cleanup(self):
         """The module is unloaded or reloaded, or Slicer exits."""

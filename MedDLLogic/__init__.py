@@ -1,6 +1,6 @@
 """MedDL: from a medical image to a verified result, in 3D Slicer and without it.
 
-``segment`` and the types it takes and gives are here; they are loaded when first used, so that
+``segment``, ``run_recipe`` and the types they take and give are here; they are loaded when first used, so that
 importing the package costs nothing and brings no heavy library into Slicer's process.
 """
 
@@ -10,17 +10,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import segment
+    from .api import run_recipe, segment
     from .errors import MedDLError
     from .geometry import Geometry
     from .image import Image
     from .job import Box, Job
     from .labels import LabelTable, Segment
+    from .recipe import Recipe
     from .result import Result
 
 __version__ = "0.1.0"
 
-__all__ = ["Box", "Geometry", "Image", "Job", "LabelTable", "MedDLError", "Result", "Segment", "segment"]
+__all__ = [
+    "Box",
+    "Geometry",
+    "Image",
+    "Job",
+    "LabelTable",
+    "MedDLError",
+    "Recipe",
+    "Result",
+    "Segment",
+    "run_recipe",
+    "segment",
+]
 
 _HOMES = {
     "Box": "job",
@@ -29,8 +42,10 @@ _HOMES = {
     "Job": "job",
     "LabelTable": "labels",
     "MedDLError": "errors",
+    "Recipe": "recipe",
     "Result": "result",
     "Segment": "labels",
+    "run_recipe": "api",
     "segment": "api",
 }
 

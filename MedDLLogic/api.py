@@ -1,4 +1,4 @@
-"""What scripts call: ``MedDLLogic.segment`` and what it takes."""
+"""What scripts call: ``MedDLLogic.segment``, ``MedDLLogic.run_recipe`` and what they take."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from .events import Emit, Reporter
 from .image import Image
 from .job import Box, CardRef, InputRef, Job, Matrix4
 from .models.registry import find_card
+from .recipe import Recipe
 from .result import Result
+from .tasks.preprocess import Preprocessed
 from .tasks.run import job_stages, run_job
 
 Input = str | PathLike[str] | Image | Any
@@ -41,7 +43,10 @@ def segment(
     image : one image for a model with one input, or role -> image.
     model : name of a model, or a card's ``.json`` file.
     series : SeriesInstanceUID, where a DICOM folder holds several.
+    roi, nan_fill, allow_other_frame, device, seed : as in ``Job``.
     probabilities : give each segment's probability volume too.
+    on_event : receives progress and warnings.
+    is_cancelled : asked now and then; True ends the run with E602.
 
     Raises
     ------
@@ -52,12 +57,12 @@ def segment(
     >>> result = segment("head.nii.gz", model="brain-t1")  # doctest: +SKIP
     >>> result.mask_of("brain").sum()  # doctest: +SKIP
     """
-    given = image if isinstance(image, Mapping) else {_only_role(model): image}
-    in_memory: dict[str, Image] = {}
-    inputs = {role: _reference(role, item, series, in_memory) for role, item in given.items()}
+    roles = find_card(model).card.roles
+    given = image if isinstance(image, Mapping) else {_only(roles): image}
+    inputs = _Inputs(given, series)
     job = Job(
         task="segment",
-        inputs=inputs,
+        inputs=inputs.references,
         card=CardRef(model),
         roi=roi,
         nan_fill=nan_fill,
@@ -65,35 +70,86 @@ def segment(
         device=device,
         seed=seed,
     )
-    reporter = Reporter(job.case, on_event, is_cancelled, job_stages(job))
-    outcome = run_job(job, reporter, in_memory, keep_probabilities=probabilities)
-    if not isinstance(outcome.made, Result):
+    made = inputs.run(job, on_event, is_cancelled, keep_probabilities=probabilities)
+    if not isinstance(made, Result):
         raise MedDLError("E901", "segment gave no segments")
-    first = next(iter(given.values()))
-    return _in_world(outcome.made, first) if _is_node(first) else outcome.made
+    first = given[roles[0]]
+    return _in_world(made, first) if _is_node(first) else made
 
 
-def _only_role(model: str) -> str:
-    roles = find_card(model).card.roles
+def run_recipe(
+    image: Input | Mapping[str, Input],
+    *,
+    recipe: Recipe,
+    series: str = "",
+    nan_fill: float | None = None,
+    allow_other_frame: bool = False,
+    on_event: Emit = lambda event: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Image:
+    """The image after a recipe's steps, float32, on the last step's grid; under a scene's linear transform, in the world.
+
+    Parameters
+    ----------
+    image : one image, or name -> image for several channels, brought onto the first one's grid.
+    recipe : the steps.
+    series, nan_fill, allow_other_frame, on_event, is_cancelled : as in ``segment``.
+
+    Raises
+    ------
+    MedDLError : with the same codes as the command line.
+    """
+    inputs = _Inputs(image if isinstance(image, Mapping) else {"image": image}, series)
+    job = Job(
+        task="preprocess",
+        inputs=inputs.references,
+        recipe=recipe,
+        nan_fill=nan_fill,
+        allow_other_frame=allow_other_frame,
+    )
+    made = inputs.run(job, on_event, is_cancelled)
+    if not isinstance(made, Preprocessed):
+        raise MedDLError("E901", "recipe gave no image")
+    return made.image
+
+
+class _Inputs:
+    """What a script gave, as references in a job, with the images that these name by handle."""
+
+    def __init__(self, given: Mapping[str, Input], series: str) -> None:
+        self._in_memory: dict[str, Image] = {}
+        self._warnings: list[str] = []
+        self.references = {role: self._reference(role, item, series) for role, item in given.items()}
+
+    def run(
+        self, job: Job, on_event: Emit, is_cancelled: Callable[[], bool], *, keep_probabilities: bool = False
+    ) -> Result | Preprocessed:
+        reporter = Reporter(job.case, on_event, is_cancelled, job_stages(job))
+        for warning in self._warnings:
+            reporter.warn("E310", warning)
+        return run_job(job, reporter, self._in_memory, keep_probabilities=keep_probabilities).made
+
+    def _reference(self, role: str, item: Input, series: str) -> InputRef:
+        if isinstance(item, (str, PathLike)):
+            return InputRef(path=str(item), series=series)
+        handle = f"memory-{role}"
+        if isinstance(item, Image):
+            self._in_memory[handle] = item
+            return InputRef(handle=handle)
+        if not _is_node(item):
+            raise MedDLError("E101", "not an image", type(item).__name__, "give a path, an Image or a volume node")
+        from .scene.volumes import read_volume
+
+        volume = read_volume(item)
+        self._in_memory[handle] = volume.image
+        self._warnings.extend(volume.warnings)
+        return InputRef(handle=handle, lps_to_world=_rows(volume.lps_to_world))
+
+
+def _only(roles: tuple[str, ...]) -> str:
     if len(roles) != 1:
         raise MedDLError("E331", "this model needs several images", ", ".join(roles), "give role -> image")
     return roles[0]
-
-
-def _reference(role: str, item: Input, series: str, in_memory: dict[str, Image]) -> InputRef:
-    if isinstance(item, (str, PathLike)):
-        return InputRef(path=str(item), series=series)
-    handle = f"memory-{role}"
-    if isinstance(item, Image):
-        in_memory[handle] = item
-        return InputRef(handle=handle)
-    if not _is_node(item):
-        raise MedDLError("E101", "not an image", type(item).__name__, "give a path, an Image or a volume node")
-    from .scene.volumes import read_volume
-
-    volume = read_volume(item)
-    in_memory[handle] = volume.image
-    return InputRef(handle=handle, lps_to_world=_rows(volume.lps_to_world))
 
 
 def _is_node(item: Input) -> bool:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 MAX_LINE = 200
 
 CODES: dict[str, str] = {
@@ -60,6 +63,8 @@ CODES: dict[str, str] = {
     "E901": "defect in MedDL",
 }
 
+_PACKAGE = __name__.partition(".")[0]
+
 _EXIT_STATUS = {"E1": 2, "E3": 3, "E4": 4, "E5": 5, "E6": 6, "E9": 70}
 EXIT_BATCH_INCOMPLETE = 7
 
@@ -84,10 +89,23 @@ class MedDLError(Exception):
 
     def __str__(self) -> str:
         parts = [part for part in (self.what or CODES[self.code], self.why, self.hint) if part]
-        line = " ".join(f"MEDDL-{self.code}: {' — '.join(parts)}".split())
+        text = " ".join(f"MEDDL-{self.code}: {' — '.join(parts)}".split())
+        line = "".join(c if c.isprintable() else "?" for c in text)  # nothing that steers a terminal
         return line if len(line) <= MAX_LINE else line[: MAX_LINE - 1] + "…"
 
     @property
     def exit_status(self) -> int:
         """Exit status of a command that ends with this error."""
         return EXIT_BATCH_INCOMPLETE if self.code == "E605" else _EXIT_STATUS[self.code[:2]]
+
+
+@contextmanager
+def optional_packages() -> Iterator[None]:
+    """Turn the absence of a package that the ``with`` block imports into E104, which names it."""
+    try:
+        yield
+    except ModuleNotFoundError as exc:
+        name = (exc.name or "").partition(".")[0]
+        if name == _PACKAGE:
+            raise
+        raise MedDLError("E104", "a package is missing", name[:40], 'pip install "meddl[standalone]"') from exc

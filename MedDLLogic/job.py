@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from .errors import MedDLError
 from .recipe import Recipe
+
+MAX_SEED = 2**63 - 1
 
 Matrix4 = tuple[
     tuple[float, float, float, float],
@@ -45,14 +48,16 @@ class InputRef:
 
 @dataclass(frozen=True)
 class Box:
-    """A box in the patient, edges along LPS."""
+    """A box in the patient, edges along LPS; in the world of a scene, where a parent transform is given."""
 
     min_lps_mm: tuple[float, float, float]
     max_lps_mm: tuple[float, float, float]
 
     def __post_init__(self) -> None:
-        if not all(low < high for low, high in zip(self.min_lps_mm, self.max_lps_mm, strict=True)):
-            raise MedDLError("E102", "roi", "each minimum must lie below its maximum")
+        if not all(
+            -math.inf < low < high < math.inf for low, high in zip(self.min_lps_mm, self.max_lps_mm, strict=True)
+        ):
+            raise MedDLError("E102", "roi", "each minimum must lie below its maximum, all finite")
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,10 @@ class OutputPolicy:
     products: tuple[Product, ...] = DEFAULT_PRODUCTS
     existing: Literal["refuse", "replace", "skip"] = "refuse"
 
+    def __post_init__(self) -> None:
+        if not self.products or len(set(self.products)) != len(self.products):
+            raise MedDLError("E102", "products", "at least one, each once")
+
 
 @dataclass(frozen=True)
 class Job:
@@ -87,11 +96,15 @@ class Job:
     case : id used in file names, events and manifest; never patient data.
     card : the model, for ``"segment"``.
     recipe : the steps, for ``"preprocess"``.
-    roi : only this box is searched; None for the whole volume.
+    roi : only the part of the grid that covers this box is searched; None for the whole volume.
     nan_fill : value that takes the place of NaN and infinity; None refuses such images.
     allow_other_frame : channels from another frame of reference are accepted.
     device : ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-    seed : of every random number in the run.
+    seed : of every random number in the run, 0 to 2**63 - 1.
+
+    Raises
+    ------
+    MedDLError : E102 for a combination or a number that cannot be.
     """
 
     task: Literal["segment", "preprocess"]
@@ -114,7 +127,24 @@ class Job:
             raise MedDLError("E102", "card", "needed for segment, and only there")
         if (self.recipe is None) == (self.task == "preprocess"):
             raise MedDLError("E102", "recipe", "needed for preprocess, and only there")
+        if self.nan_fill is not None and not math.isfinite(self.nan_fill):
+            raise MedDLError("E102", "nan_fill", "a finite number is needed")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise MedDLError("E102", "seed", f"0 to {MAX_SEED}")
+        if self.task == "segment" and "volume" in self.output.products:
+            raise MedDLError("E102", "output.products", "a volume is what preprocess makes")
+        if self.task == "preprocess" and self.output.products not in (DEFAULT_PRODUCTS, ("volume",)):
+            raise MedDLError("E102", "output.products", "preprocess makes a volume alone")
         require_case_id(self.case)
+        for role in self.inputs:
+            require_role(role)
+
+
+def require_role(role: str) -> str:
+    """The role itself; E102 unless it is 1 to 32 letters, digits, ``-`` or ``_``, since file names hold it."""
+    if not role.isascii() or not 1 <= len(role) <= 32 or not all(c.isalnum() or c in "-_" for c in role):
+        raise MedDLError("E102", "input role", "1 to 32 letters, digits, - and _ are needed")
+    return role
 
 
 def require_case_id(case: str) -> str:

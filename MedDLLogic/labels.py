@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -99,6 +100,6 @@ class LabelTable:
 
 
 def _require_unique(what: str, values: list[str]) -> None:
-    for value in values:
-        if values.count(value) > 1:
+    for value, count in Counter(values).items():
+        if count > 1:
             raise MedDLError("E402", f"{what} used twice", value[:40])

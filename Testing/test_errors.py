@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import importlib
 import pickle
 
 import pytest
 
-from MedDLLogic.errors import CODES, MAX_LINE, MedDLError
+from MedDLLogic.errors import CODES, MAX_LINE, MedDLError, optional_packages
 
 
 def test_an_error_is_told_in_one_short_line_however_long_its_parts_are():
@@ -43,3 +44,14 @@ def test_an_incomplete_batch_and_a_defect_have_their_own_exit_status():
 def test_an_error_crosses_a_process_border_whole():
     error = pickle.loads(pickle.dumps(MedDLError("E303", "what", "why", "hint", detail="more")))
     assert (str(error), error.detail) == ("MEDDL-E303: what — why — hint", "more")
+
+
+def test_no_part_of_an_error_steers_a_terminal():
+    assert str(MedDLError("E402", "no such segment", "\x1b[2Jx\u202e")) == "MEDDL-E402: no such segment — ?[2Jx?"
+
+
+def test_a_missing_package_is_named_and_a_missing_module_of_ours_is_a_defect():
+    with pytest.raises(MedDLError, match=r"E104.*no_such_package"), optional_packages():
+        importlib.import_module("no_such_package")
+    with pytest.raises(ModuleNotFoundError), optional_packages():
+        importlib.import_module("MedDLLogic.no_such_module")

@@ -41,6 +41,13 @@ def test_a_job_with_a_recipe_survives_its_json():
         {"recipe": Recipe(())},
         {"task": "preprocess"},
         {"case": "../case"},
+        {"inputs": {"../t1": InputRef(path="head.nii.gz")}},
+        {"inputs": {"": InputRef(path="head.nii.gz")}},
+        {"nan_fill": float("nan")},
+        {"seed": -1},
+        {"seed": 2**63},
+        {"output": OutputPolicy(products=("volume",))},
+        {"task": "preprocess", "card": None, "recipe": Recipe(()), "output": OutputPolicy(products=("scene",))},
     ],
 )
 def test_a_job_that_cannot_be_is_refused(wrong):
@@ -52,7 +59,7 @@ def test_an_input_is_a_path_or_a_handle(wrong):
     assert refused(lambda: InputRef(**wrong))
 
 
-@pytest.mark.parametrize("top", [(1, 1, 0), (1, 1, -1), (1, 1, float("nan"))])
+@pytest.mark.parametrize("top", [(1, 1, 0), (1, 1, -1), (1, 1, float("nan")), (1, 1, float("inf"))])
 def test_a_box_without_an_inside_is_refused(top):
     assert refused(lambda: Box((0, 0, 0), top))
 
@@ -75,3 +82,8 @@ def test_a_case_id_that_every_folder_can_have_is_taken(case):
 )
 def test_a_job_file_with_a_wrong_key_or_value_is_refused(key, value):
     assert refused(lambda: from_json(Job, to_json(Job(**SEGMENT)) | {key: value}, code="E102"))
+
+
+@pytest.mark.parametrize("products", [(), ("scene", "scene")])
+def test_products_are_named_and_each_once(products):
+    assert refused(lambda: OutputPolicy(products=products))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,8 +25,8 @@ class Backstage:
     """Runs models on volumes of a scene, in a worker process."""
 
     def cards(self) -> tuple[ModelCard, ...]:
-        """The models there are; E401 when one of the user's own cards is not valid."""
-        return tuple(found.card for found in list_cards())
+        """The models there are; a card of the user's own that is not valid is told in the log and left out."""
+        return tuple(found.card for found in list_cards(_log))
 
     def needs(self, card: ModelCard) -> Needs:
         """What a first run of the model downloads, and the terms of the model and all models it runs."""
@@ -66,6 +67,10 @@ class Backstage:
             return run.collect()
         finally:
             run.discard()
+
+
+def _log(error: MedDLError) -> None:
+    logging.getLogger(__name__).warning("%s", error)
 
 
 def _require_finished(ending: Event) -> None:

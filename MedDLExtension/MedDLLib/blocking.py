@@ -13,6 +13,7 @@ from .launch import Launch
 from .stream import EventStream, Tail, failure_of_exit
 
 READ_BYTES = 65536
+NO_CONSOLE = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # on Windows a console window would open
 
 
 def run_to_end(launch: Launch, on_event: Emit) -> Event:
@@ -24,6 +25,7 @@ def run_to_end(launch: Launch, on_event: Emit) -> Event:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            creationflags=NO_CONSOLE,
         )
     except OSError as exc:
         error = MedDLError("E603", "the worker could not be started", type(exc).__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +36,27 @@ def worker_launch(module: str, *arguments: str, python: str, environment: Mappin
     ------
     MedDLError : E101 when there is no such program.
     """
-    program = shutil.which(python or "PythonSlicer")
+    program = shutil.which(python) if python else _own_python()
     if program is None:
         raise MedDLError("E101", "Python for the worker not found", "", "choose one under Advanced")
     clean = {name: value for name, value in environment.items() if not name.startswith("PYTHON")}
     bootstrap = str(Path(__file__).with_name("bootstrap.py"))
     return Launch(program, (bootstrap, module, *arguments), clean | {"PYTHONUTF8": "1"})
+
+
+def _own_python() -> str | None:
+    """Slicer's Python as a program: PythonSlicer, or where Slicer was built without it the Python it runs on."""
+    home = Path(slicer.app.slicerHome, "bin")
+    for candidate in (
+        "PythonSlicer",
+        str(home / "PythonSlicer"),
+        sys.executable or "",
+        str(Path(sys.prefix, "bin", "python3")),
+    ):
+        program = shutil.which(candidate) if candidate else None
+        if program is not None and "python" in Path(program).name.lower():  # never a second Slicer
+            return program
+    return None
 
 
 def launch_in_slicer(module: str, *arguments: str) -> Launch:

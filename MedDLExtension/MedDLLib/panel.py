@@ -21,6 +21,7 @@ from .process import WorkerProcess
 from .run import Outcome, SceneRun
 
 REFERENCE_PREFIX = "input."
+VOLUME_CLASS = "vtkMRMLScalarVolumeNode"
 _logger = logging.getLogger("MedDL")
 TONES = {"hint": "", "busy": "", "done": "color: #2e8b57;", "error": "color: #c0392b;"}
 
@@ -52,8 +53,18 @@ class Panel:
             self._state.disconnectGui(self._gui_tag)
         self._state = state
         if state is not None:
-            self._gui_tag = state.connectGui(self._ui)
-            self._first_choice()
+            # connectGui gives no tag back, and what it ties could not be untied again.
+            bound = {"inputVolume": self._ui.inputSelector, "device": self._ui.deviceSelector}
+            self._gui_tag = state.connectParametersToGui(bound)
+        self.suggest()
+
+    def suggest(self) -> None:
+        """Choose the first volume and the first model where none is chosen yet, then refresh."""
+        state, card = self._state, self._chosen_card()
+        if state is not None and state.inputVolume is None and (volume := _first_volume()) is not None:
+            state.inputVolume = volume
+        if state is not None and not state.model and card is not None:
+            state.model = card.name
         self.refresh()
 
     def refresh(self, *_ignored: Any) -> None:
@@ -82,8 +93,10 @@ class Panel:
         self._ui.applyButton.connect("clicked(bool)", self._on_apply)
         self._ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.refresh)
         self._ui.modelSelector.connect("currentIndexChanged(int)", self._on_model)
-        self._ui.workerPython.connect("currentPathChanged(QString)", self._on_worker_python)
         self._ui.workerPython.currentPath = slicer.util.settingsValue(SETTING_PYTHON, "")
+        self._ui.workerPython.connect("currentPathChanged(QString)", self._on_worker_python)
+        # A line that was emptied tells no new path, only that it is not valid.
+        self._ui.workerPython.connect("validInputChanged(bool)", self._on_worker_python)
 
     def _on_apply(self, _checked: bool) -> None:
         if self._presenter.is_running:
@@ -99,14 +112,14 @@ class Panel:
             self._state.model = card.name
         self.refresh()
 
-    def _on_worker_python(self, path: str) -> None:
-        qt.QSettings().setValue(SETTING_PYTHON, path)
+    def _on_worker_python(self, _told: object) -> None:
+        qt.QSettings().setValue(SETTING_PYTHON, self._ui.workerPython.currentPath)
 
     # -- the run -------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         card = self._presenter.card
-        self._run = self._backstage.prepare(self._nodes(), card, self._state.device)
+        self._run = self._backstage.prepare(self._nodes(), card, self._ui.deviceSelector.currentText)
         if self._presenter.needs.download_bytes:
             self._begin(WorkerProcess(self._backstage.fetch_launch(card), self._on_event, self._on_fetched))
         else:
@@ -170,11 +183,6 @@ class Panel:
         index = self._ui.modelSelector.currentIndex
         return self._cards[index] if 0 <= index < len(self._cards) else None
 
-    def _first_choice(self) -> None:
-        card = self._chosen_card()
-        if not self._state.model and card is not None:
-            self._state.model = card.name
-
     def _select_model(self, name: str) -> None:
         index = self._ui.modelSelector.findData(name)
         if index >= 0:
@@ -194,17 +202,18 @@ class Panel:
         for role in roles:
             if role not in self._selectors:
                 self._add_selector(role)
+            if self._state is not None:
+                node_id = self._state.parameterNode.GetNodeReferenceID(REFERENCE_PREFIX + role)
+                self._selectors[role].setCurrentNodeID(node_id or "")
 
     def _add_selector(self, role: str) -> None:
         selector = slicer.qMRMLNodeComboBox()
-        selector.nodeTypes = ["vtkMRMLScalarVolumeNode"]
+        selector.nodeTypes = [VOLUME_CLASS]
         selector.showChildNodeTypes = False
         selector.addEnabled = False
         selector.removeEnabled = False
         selector.noneEnabled = True
         selector.setMRMLScene(slicer.mrmlScene)
-        if self._state is not None:
-            selector.setCurrentNodeID(self._state.parameterNode.GetNodeReferenceID(REFERENCE_PREFIX + role) or "")
         self._selectors[role] = selector
         self._ui.inputsButton.layout().insertRow(len(self._selectors), role, selector)
         selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: self._on_further_volume(role, node))
@@ -253,3 +262,9 @@ class Panel:
             table.setItem(number, 0, name)
             table.setItem(number, 1, value)
         table.resizeColumnToContents(0)
+
+
+def _first_volume() -> Any:
+    """The first volume that the selectors show, so no label map; None when there is none."""
+    volumes = slicer.util.getNodesByClass(VOLUME_CLASS)
+    return next((node for node in volumes if node.GetClassName() == VOLUME_CLASS), None)

@@ -22,7 +22,9 @@ def run(arguments: list) -> int:
         from MedDLLib.batch import main
 
         return main(arguments)
-    except BaseException:  # noqa: BLE001 - SystemExit too
+    except SystemExit as ending:  # the help was asked for
+        return int(ending.code or 0)
+    except BaseException:  # noqa: BLE001 - whatever it is
         traceback.print_exc()
         return EXIT_DEFECT
 

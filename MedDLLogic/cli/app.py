@@ -30,6 +30,8 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Say yes to the license a
 
 # Newer releases of typer carry a click of their own, so click's own class would not be the right one.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
+_INTERRUPTED = 130
+"""What typer makes of Ctrl+C."""
 
 
 def invoke(arguments: list[str]) -> int:
@@ -43,6 +45,8 @@ def invoke(arguments: list[str]) -> int:
         if not str(exc):  # the help was shown instead
             return MedDLError("E101", "").exit_status
         raise MedDLError("E101", "", str(exc), "see: meddl --help") from exc
+    if status == _INTERRUPTED:
+        raise MedDLError("E602", "cancelled")
     return status if isinstance(status, int) else 0
 
 

@@ -58,8 +58,8 @@ def _fetch(terminal: Terminal, sample: Sample, found: FoundCard, wheelhouse: Pat
         "download the image": float(sample.source.size_bytes),
         "download the models": float(download_bytes(missing)),
     }
-    with terminal.watching() as emit:
-        reporter = Reporter(CASE, emit, stages=shares)
+    with terminal.watching() as emit, cancelled_by_signals() as is_cancelled:
+        reporter = Reporter(CASE, emit, is_cancelled, shares)
         with reporter.stage("download the image"):
             path = get_sample(sample, wheelhouse=wheelhouse, on_progress=reporter.update)
         if missing:

@@ -11,6 +11,7 @@ from ..geometry import PATIENT, Geometry
 from ..inference.device import device_names
 from ..io.read import check
 from ..io.verdict import Verdict
+from ..jobs.cases import images_at
 from ..storage import list_storage, remove_storage
 from ..tasks.segment import versions
 from .models import confirm
@@ -20,16 +21,25 @@ _WORDS = {"accept": "fine", "warn": "usable, with warnings", "refuse": "refused"
 
 
 def run_check(terminal: Terminal, paths: list[Path], series: str) -> int:
-    """Show a verdict a path; exit status 3 when one is refused."""
-    verdicts = [check(path, series) for path in paths]
-    for path, verdict in zip(paths, verdicts, strict=True):
+    """Show a verdict an image, each as soon as it is there; exit status 3 when one is refused.
+
+    A folder stands for the images that ``meddl segment`` would find in it.
+    """
+    is_refused = False
+    for path in (image for given in paths for image in images_at(given)):
+        verdict = check(path, series)
+        is_refused |= verdict.outcome == "refuse"
         terminal.data(_verdict_data(path, verdict))
-        terminal.say(f"{path.name}: {_WORDS[verdict.outcome]}")
-        for name, value in {**verdict.facts, **_geometry_facts(verdict.geometry)}.items():
-            terminal.say(f"  {name:<12} {value}")
-        for finding in verdict.findings:
-            terminal.say(f"  {finding.code:<12} {finding.severity}: {finding.message}")
-    return MedDLError("E301", "").exit_status if any(v.outcome == "refuse" for v in verdicts) else 0
+        _say_verdict(terminal, path, verdict)
+    return MedDLError("E301", "").exit_status if is_refused else 0
+
+
+def _say_verdict(terminal: Terminal, path: Path, verdict: Verdict) -> None:
+    terminal.say(f"{path.name or path}: {_WORDS[verdict.outcome]}")
+    for name, value in {**verdict.facts, **_geometry_facts(verdict.geometry)}.items():
+        terminal.say(f"  {name:<12} {value}")
+    for finding in verdict.findings:
+        terminal.say(f"  {finding.code:<12} {finding.severity}: {finding.message}")
 
 
 def run_info(terminal: Terminal) -> None:
@@ -47,8 +57,9 @@ def run_storage(terminal: Terminal, remove: list[str], *, is_confirmed: bool) ->
     stored = list_storage()
     if remove:
         chosen = [folder.path for folder in stored if "all" in remove or str(folder.path) in remove]
-        if not chosen:
-            raise MedDLError("E101", "no such folder", "", "see: meddl storage")
+        unknown = set(remove) - {"all", *(str(path) for path in chosen)}
+        if unknown:
+            raise MedDLError("E101", "no such folder", f"{len(unknown)} not on the list", "see: meddl storage")
         confirm(terminal, f"Remove {len(chosen)} folder(s)?", is_confirmed=is_confirmed)
         freed = remove_storage(chosen)
         terminal.say(f"{size_text(freed)} removed.")

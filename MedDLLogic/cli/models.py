@@ -9,6 +9,7 @@ import typer
 
 from ..errors import MedDLError
 from ..events import Reporter
+from ..jobs.signals import cancelled_by_signals
 from ..models.card import WheelMember
 from ..models.registry import FoundCard, find_card, list_cards, with_used_cards
 from ..models.store import download_bytes, get_weights, missing_weights, remove_weights, trust
@@ -19,11 +20,14 @@ from .terminal import Terminal, size_text
 def run_list(terminal: Terminal) -> None:
     """Show all cards with their state."""
     rows = []
-    for found in list_cards():
+    broken: list[MedDLError] = []
+    for found in list_cards(broken.append):
         missing = missing_weights(found)
         state = "here" if not missing else f"get ({size_text(download_bytes(missing))})"
         rows.append([found.card.name, found.card.title, state, found.card.license.expression])
     terminal.table("", ["model", "what it does", "weights", "license"], rows)
+    for error in broken:
+        terminal.warn(str(error))
     terminal.data([{"name": r[0], "title": r[1], "is_here": r[2] == "here", "license": r[3]} for r in rows])
 
 
@@ -70,30 +74,34 @@ def run_get(terminal: Terminal, name: str, *, is_confirmed: bool, wheelhouse: Pa
 
 def get_missing(terminal: Terminal, found: FoundCard, *, is_confirmed: bool, wheelhouse: Path | None) -> None:
     """Fetch the weights that are missing, if any, with the license shown first; E105 without a yes."""
-    missing = missing_weights(found)
+    missing = missing_weights(found, check_hashes=True)
     if not missing:
         return
     show_licenses(terminal, found)
     confirm(terminal, f"Download {size_text(download_bytes(missing))}?", is_confirmed=is_confirmed)
-    with terminal.watching() as emit:
-        reporter = Reporter(found.card.name, emit, stages={"download": 1.0})
+    with terminal.watching() as emit, cancelled_by_signals() as is_cancelled:
+        reporter = Reporter(found.card.name, emit, is_cancelled, {"download": 1.0})
         with reporter.stage("download"):
             get_weights(missing, wheelhouse=wheelhouse, on_progress=reporter.update)
 
 
 def run_remove(terminal: Terminal, name: str) -> None:
     """Remove a card's weights from the store."""
-    freed = remove_weights(find_card(name))
+    found = find_card(name)
+    freed = remove_weights(found)
     terminal.say(f"{size_text(freed)} removed.")
+    if found.card.used_cards:
+        terminal.say(f"It runs other models, which stay until removed by name: {', '.join(found.card.used_cards)}")
     terminal.data({"name": name, "removed_bytes": freed})
 
 
 def run_trust(terminal: Terminal, name: str, *, is_confirmed: bool) -> None:
-    """Let the TorchScript programs that a card names run."""
+    """Let the TorchScript programs run that a card names, or a card of the user's own that it runs."""
     found = find_card(name)
-    programs = [s.weights.sha256 for s in found.card.network_stages if s.network.format == "torchscript"]
+    stages = [s for owner in with_used_cards(found) if not owner.is_shipped for s in owner.card.network_stages]
+    programs = list(dict.fromkeys(s.weights.sha256 for s in stages if s.network.format == "torchscript"))
     if not programs:
-        raise MedDLError("E101", "nothing to trust", f"{found.card.name} holds no program")
+        raise MedDLError("E101", "nothing to trust", f"{found.card.name} holds no program of your own")
     terminal.say("TorchScript is a program: it can do on this machine whatever you can.")
     for sha256 in programs:
         terminal.say(f"File       SHA-256 {sha256}")
@@ -107,7 +115,7 @@ def confirm(terminal: Terminal, question: str, *, is_confirmed: bool) -> None:
     """Ask the person at the terminal; E105 when nobody is there to ask, E602 on a no."""
     if is_confirmed:
         return
-    if terminal.as_json or not sys.stdin.isatty():
+    if terminal.as_json or sys.stdin is None or not sys.stdin.isatty():
         raise MedDLError("E105", "an explicit yes is needed", question, "add --yes")
     if not typer.confirm(question, default=False, err=True):
         raise MedDLError("E602", "cancelled", "nothing was downloaded or changed")

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ..errors import MedDLError
+from ..inference.device import choose_device
 from ..job import Box, CardRef, Job, OutputPolicy, Product
 from ..jobs.batch import BatchSummary, run_batch
 from ..jobs.case import in_batch
 from ..jobs.cases import find_cases
 from ..jobs.signals import cancelled_by_signals
 from ..models.registry import find_card
-from ..models.store import require_weights
+from ..models.store import require_ready
 from ..recipe import Recipe
 from ..records import parse_json
 from .models import get_missing
@@ -45,7 +46,13 @@ class Choices:
 
 
 def run_segment(terminal: Terminal, inputs: Sequence[str], choices: Choices) -> None:
-    """Segment every case the inputs stand for; E605 when some of several failed."""
+    """Segment every case the inputs stand for.
+
+    Raises
+    ------
+    MedDLError : E1xx the options, E301, E331 the inputs, E403 the model, E504 the device, before any
+        case is begun; then the error of the only case, E602 when cancelled, E605 when some of several failed.
+    """
     found = find_card(choices.model)
     if choices.yes:
         get_missing(terminal, found, is_confirmed=True, wheelhouse=choices.wheelhouse)
@@ -61,7 +68,9 @@ def run_segment(terminal: Terminal, inputs: Sequence[str], choices: Choices) -> 
         output=OutputPolicy(str(choices.output.absolute()), _products(choices.products), choices.existing),
     )
     jobs = _jobs(make, inputs, found.card.roles, choices.series)
-    require_weights(found)  # once, before any case is begun
+    require_ready(found)  # once, before any case is begun
+    if choices.device != "auto":
+        choose_device(choices.device)
     _run(terminal, jobs)
 
 
@@ -136,11 +145,13 @@ def _show(terminal: Terminal, summary: BatchSummary, folder: Path) -> None:
 
 
 def _products(text: str) -> tuple[Product, ...]:
-    known: tuple[Product, ...] = get_args(Product)
+    known: tuple[Product, ...] = tuple(product for product in get_args(Product) if product != "volume")
     wanted = [name.strip() for name in text.split(",") if name.strip()]
     for name in wanted:
         if name not in known:
             raise MedDLError("E101", "product not known", name[:30], f"of: {', '.join(known)}")
+    if not wanted:
+        raise MedDLError("E101", "no product named", "", f"of: {', '.join(known)}")
     return tuple(product for product in known if product in wanted)
 
 
@@ -162,7 +173,7 @@ def _read(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_MAX_JSON_BYTES + 1)
     except OSError as exc:
-        raise MedDLError("E301", "file not readable", exc.strerror or "", path.suffix) from exc
+        raise MedDLError("E301", "file not readable", exc.strerror or "", "check the name") from exc
     if len(content) > _MAX_JSON_BYTES:
         raise MedDLError("E304", "file too large for a description", f"over {_MAX_JSON_BYTES} bytes")
     return content

@@ -11,9 +11,10 @@ from typing import Any, TextIO
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from rich.table import Table
+from rich.text import Text
 
 from .. import events
-from ..records import to_json_text
+from ..records import to_json
 
 PLAIN_INTERVAL_S = 5.0
 
@@ -23,19 +24,23 @@ class Terminal:
 
     def __init__(self, *, as_json: bool, out: TextIO | None = None, err: TextIO | None = None) -> None:
         self.as_json = as_json
-        self.out = Console(file=out or sys.stdout, highlight=False, soft_wrap=True)
-        self.err = Console(file=err or sys.stderr, highlight=False, soft_wrap=True)
+        self.out = Console(file=out or sys.stdout, highlight=False, soft_wrap=True, emoji=False)
+        self.err = Console(file=err or sys.stderr, highlight=False, soft_wrap=True, emoji=False)
 
     def say(self, text: str = "") -> None:
         """A line for people."""
         if not self.as_json:
-            self.out.print(text, markup=False)
+            self.out.print(printable(text), markup=False)
+
+    def warn(self, text: str) -> None:
+        """A line for people who should know, on stderr."""
+        self.err.print(printable(text), markup=False, style="yellow")
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """A table for people; numbers are set to the right."""
         if self.as_json:
             return
-        table = Table(title=title or None, title_justify="left", header_style="bold")
+        table = Table(title=Text(title) if title else None, title_justify="left", header_style="bold")
         for position, column in enumerate(columns):
             numeric = bool(rows) and all(isinstance(row[position], (int, float)) for row in rows)
             table.add_column(column, justify="right" if numeric else "left", overflow="fold")
@@ -46,13 +51,17 @@ class Terminal:
     def data(self, value: Any) -> None:
         """One JSON document for machines."""
         if self.as_json:
-            self.out.print(json.dumps(value, ensure_ascii=False, allow_nan=False), markup=False)
+            self._print_json(value)
+
+    def _print_json(self, value: Any) -> None:
+        # Escaped, it is the same in every encoding that standard output may have.
+        self.out.print(json.dumps(value, ensure_ascii=True, allow_nan=False), markup=False)
 
     @contextmanager
     def watching(self) -> Iterator[events.Emit]:
         """A receiver of events for the ``with`` block: a bar, plain lines, or JSON lines."""
         if self.as_json:
-            yield lambda event: self.out.print(to_json_text(event, indent=None), markup=False)
+            yield lambda event: self._print_json(to_json(event))
         elif self.err.is_terminal:
             with _bar(self.err) as show:
                 yield show
@@ -63,11 +72,11 @@ class Terminal:
 @contextmanager
 def _bar(console: Console) -> Iterator[events.Emit]:
     columns = (
-        TextColumn("{task.fields[case]}"),
-        TextColumn("[bold]{task.description}"),
+        TextColumn("{task.fields[case]}", markup=False),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(),
         TaskProgressColumn(),
-        TextColumn("{task.fields[left]}"),
+        TextColumn("{task.fields[left]}", markup=False),
     )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=1.0, case="", left="")
@@ -75,7 +84,9 @@ def _bar(console: Console) -> Iterator[events.Emit]:
         def show(event: events.Event) -> None:
             if isinstance(event, events.Progress):
                 left = time_left(event.remaining_s)
-                progress.update(task, completed=event.fraction, description=event.stage, case=event.case, left=left)
+                progress.update(
+                    task, completed=event.fraction, description=printable(event.stage), case=event.case, left=left
+                )
             else:
                 _say_event(console, event)
 
@@ -99,7 +110,7 @@ class _PlainLines:
         if stage != self._stage or now - self._last_s >= PLAIN_INTERVAL_S:
             self._stage, self._last_s = stage, now
             line = f"{event.case}  {event.fraction:4.0%}  {event.stage}  {time_left(event.remaining_s)}"
-            self._console.print(line.rstrip(), markup=False)
+            self._console.print(printable(line.rstrip()), markup=False)
 
 
 def time_left(seconds: float | None) -> str:
@@ -122,10 +133,19 @@ def size_text(size_bytes: int) -> str:
 
 def _say_event(console: Console, event: events.Event) -> None:
     if isinstance(event, events.Warned):
-        console.print(f"{event.case}  warning {event.code}: {event.message}", markup=False, style="yellow")
+        line = printable(f"{event.case}  warning {event.code}: {event.message}")
+        console.print(line, markup=False, style="yellow")
     elif isinstance(event, events.Failed):
         console.print(f"{event.case}  failed  {event.message}", markup=False, style="red")
 
 
-def _cell(value: Any) -> str:
-    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
+def printable(text: str) -> str:
+    """The text without signs that steer a terminal, which cards and file names may hold; lines and tabs stay."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text)
+
+
+def _cell(value: Any) -> Text:
+    """As text that rich takes for text: brackets in a card's title are no markup."""
+    if isinstance(value, (int, float)):
+        return Text(f"{value:,.1f}" if isinstance(value, float) else f"{value:,}")
+    return Text(printable(str(value)))

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.special import expit, softmax
+from scipy.special import expit
 
 from ..errors import MedDLError
 from ..geometry import Geometry
-from ..models.card import Decode
+from ..models.card import Decode, NoBackgroundIn
 from ..preprocess.grid import regrid
 from .backend import Floats
 
@@ -34,39 +34,48 @@ def decode(
     working: Geometry,
     native: Geometry,
     *,
-    keep_probabilities: bool = False,
+    probabilities_of: Collection[str] = (),
 ) -> Decoded:
     """The masks that the card names, on the ``native`` grid; outside the working grid there is none.
 
     Channels go back one at a time, so no more than three native volumes are held beside the masks.
 
+    Parameters
+    ----------
+    activations : (channel, k, j, i) on the ``working`` grid; used up, since a copy of all channels
+        would be the largest array of the run.
+    working_masks : id -> (k, j, i) on the ``working`` grid.
+    probabilities_of : ids of masks whose activated channel is given too.
+
     Raises
     ------
-    MedDLError : E406 when the network gives another number of channels than the card names.
+    MedDLError : E406 when the network gives another number of channels than the card names, E401
+        when a rule names a mask that is not there.
     """
     if len(activations) != len(rule.channels):
         raise MedDLError("E406", "network and card differ", f"{len(activations)} channels, not {len(rule.channels)}")
-    activated = _activate(activations, rule)
+    _activate(activations, rule)
     if rule.no_background_in is not None:
-        inside = working_masks[rule.no_background_in.mask]
-        activated[0][_eroded(inside, rule.no_background_in.eroded_voxels)] = 0.0
+        activations[0][_no_background(rule.no_background_in, working_masks)] = 0.0
 
     def on_native(channel: int) -> Floats:
-        return np.asarray(regrid(activated[channel], working, native, rule.restore), dtype=np.float32)
+        return np.asarray(regrid(activations[channel], working, native, rule.restore), dtype=np.float32)
 
     covered = regrid(np.ones(working.shape_kji, dtype=bool), working, native, "nearest")
     find = _strongest if rule.rule == "argmax" else _above
     masks = find(on_native, rule, np.asarray(covered, dtype=bool))
-    kept = {name: on_native(n) for n, name in enumerate(rule.channels) if name} if keep_probabilities else {}
+    kept = {name: on_native(n) for n, name in enumerate(rule.channels) if name in probabilities_of}
     return Decoded(masks, kept)
 
 
-def _activate(activations: Floats, rule: Decode) -> Floats:
+def _activate(activations: Floats, rule: Decode) -> None:
+    """In place, since the activations of a large volume with many classes do not fit twice."""
     if rule.activation == "softmax":
-        return np.asarray(softmax(activations, axis=0), dtype=np.float32)
+        activations -= activations.max(axis=0)
+        np.exp(activations, out=activations)
+        activations /= activations.sum(axis=0)
     if rule.activation == "sigmoid":
-        return np.asarray(expit(activations), dtype=np.float32)
-    return activations.copy()
+        expit(activations, out=activations)
 
 
 def _strongest(on_native: Callable[[int], Floats], rule: Decode, covered: Mask) -> dict[str, Mask]:
@@ -85,5 +94,10 @@ def _above(on_native: Callable[[int], Floats], rule: Decode, covered: Mask) -> d
     return {name: (on_native(channel) > rule.threshold) & covered for channel, name in named}
 
 
-def _eroded(mask: Mask, voxels: int) -> Mask:
-    return np.asarray(ndimage.binary_erosion(mask, iterations=voxels), dtype=bool) if voxels else mask
+def _no_background(rule: NoBackgroundIn, masks: Mapping[str, Mask]) -> Mask:
+    if rule.mask not in masks:
+        raise MedDLError("E401", "no step or stage makes the mask", rule.mask[:40])
+    mask = masks[rule.mask]
+    if not rule.eroded_voxels:
+        return mask
+    return np.asarray(ndimage.binary_erosion(mask, iterations=rule.eroded_voxels), dtype=bool)

@@ -26,6 +26,10 @@ _GENERAL = ("convolution", "_convolution")
 _CONVOLUTIONS = (*_GENERAL, *(f"{kind}{n}d" for kind in ("conv", "conv_transpose") for n in (1, 2, 3)))
 
 
+_REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
+"""What networks raise at an image of a size that they do not take."""
+
+
 class TorchPredictor:
     """A torch module as ``backend.Predictor``."""
 
@@ -49,11 +53,16 @@ class TorchPredictor:
         if self._work_per_voxel is None:
             if voxels <= PROBE_EDGE**3:
                 return math.inf
-            probe = batch[:1, :, :PROBE_EDGE, :PROBE_EDGE, :PROBE_EDGE]
-            watch = _WorkWatch(math.inf, lambda fraction: None)
-            watch.run(lambda: self._module(probe, *(item[:1] for item in extra)))
-            self._work_per_voxel = watch.done / math.prod(probe.shape[2:])
+            self._work_per_voxel = self._probed_work(batch[:1, :, :PROBE_EDGE, :PROBE_EDGE, :PROBE_EDGE], extra)
         return self._work_per_voxel * voxels * batch.shape[0]
+
+    def _probed_work(self, probe: Tensor, extra: list[Tensor]) -> float:
+        watch = _WorkWatch(math.inf, lambda fraction: None)
+        try:
+            watch.run(lambda: self._module(probe, *(item[:1] for item in extra)))
+        except _REFUSALS:  # a network for one size only, as some transformers are, tells no progress within a patch
+            return math.inf
+        return watch.done / math.prod(probe.shape[2:]) or math.inf
 
 
 class _WorkWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -62,37 +71,37 @@ class _WorkWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, expected: float, on_progress: OnProgress) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.done = 0.0
-        self._stopped_by: MedDLError | None = None
+        self._raised: BaseException | None = None
         self._expected, self._on_progress = expected, on_progress
 
     def run(self, forward: Callable[[], Any]) -> Tensor:
-        """What ``forward`` returns, or the very error that ``on_progress`` raised to stop it."""
+        """What ``forward`` returns, or the very error that an operation or ``on_progress`` raised inside it."""
         try:
             with self:
                 return cast(Tensor, forward())
         except RuntimeError:
-            # TorchScript turns whatever is raised inside it into a RuntimeError without a cause.
-            if self._stopped_by is not None:
-                raise self._stopped_by from None
+            # TorchScript turns whatever is raised inside it into a RuntimeError without a cause or a word of it.
+            if self._raised is not None:
+                raise self._raised from None
             raise
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        answer = operation(*args, **(kwargs or {}))
+        try:
+            answer = operation(*args, **(kwargs or {}))
+            self._count(operation, args, answer)
+        except BaseException as exc:
+            self._raised = exc
+            raise
+        return answer
+
+    def _count(self, operation: Any, args: Any, answer: Any) -> None:
         name = operation.overloadpacket.__name__
         if name in _CONVOLUTIONS:
             weight = args[1]
             is_transposed = name.startswith("conv_transpose") or (name in _GENERAL and bool(args[6]))
             places = args[0] if is_transposed else answer
             self.done += places.numel() / places.shape[1] * weight.numel()
-            self._tell()
-        return answer
-
-    def _tell(self) -> None:
-        try:
             self._on_progress(min(1.0, self.done / self._expected))
-        except MedDLError as stop:
-            self._stopped_by = stop
-            raise
 
 
 @contextmanager
@@ -103,7 +112,7 @@ def _translated_errors() -> Iterator[None]:
         raise MedDLError("E502", "not enough GPU memory", "", "choose device cpu or a region", detail=str(exc)) from exc
     except MemoryError as exc:
         raise MedDLError("E502", "not enough memory", "", "choose a region") from exc
-    except RuntimeError as exc:
+    except _REFUSALS as exc:
         raise _meaning_of(str(exc)) from exc
 
 

@@ -164,7 +164,9 @@ class _Batch:
         try:
             return self.done(job, work)
         except MedDLError as exc:
-            return self.cancelled(job) if exc.code == "E602" else self.failed(job, exc)
+            # An interrupt inside a library comes out of it as whatever error that makes of it.
+            is_stopped = exc.code == "E602" or (self.is_cancelled() and exc.code not in _ENDS_ALL)
+            return self.cancelled(job) if is_stopped else self.failed(job, exc)
         except MemoryError as exc:
             return self.failed(job, MedDLError("E502", "", "", "close other programs", detail=repr(exc)))
         except Exception as exc:  # noqa: BLE001 - a defect that one case meets must not cost the others theirs

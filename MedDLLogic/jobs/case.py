@@ -23,7 +23,7 @@ _WRITE_SHARE = 0.2
 
 @dataclass(frozen=True)
 class FinishedCase:
-    """What a case's job made, and the files of it that were written: product -> file."""
+    """What a case's job made, the files of it that were written (product -> file), and what was warned of."""
 
     made: Result | Preprocessed
     files: Mapping[str, WrittenFile]
@@ -50,8 +50,7 @@ def run_case(
     with disk_errors():
         folder.mkdir(parents=True, exist_ok=True)
     files = write_products(job, outcome, folder, reporter)
-    warnings = tuple(f"{finding.code}: {finding.message}" for finding in outcome.inputs.findings)
-    return FinishedCase(outcome.made, files, warnings)
+    return FinishedCase(outcome.made, files, outcome.warnings)
 
 
 def in_batch(is_cancelled: Callable[[], bool]) -> RunCase:

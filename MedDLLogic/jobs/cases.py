@@ -49,6 +49,15 @@ def find_cases(arguments: Sequence[str | Path], roles: Sequence[str]) -> tuple[C
     return with_ids(found)
 
 
+def images_at(path: Path) -> tuple[Path, ...]:
+    """The images that a folder stands for, for a model of one input; any other path, or a folder of none, itself."""
+    try:
+        found = _in_folder(path, ("image",)) if path.is_dir() else []
+    except MedDLError:
+        return (path,)
+    return tuple(Path(case.inputs["image"].path) for case in found) or (path,)
+
+
 def _split_roles(arguments: Sequence[str | Path], roles: Sequence[str]) -> tuple[list[tuple[str, Path]], list[Path]]:
     named: list[tuple[str, Path]] = []
     plain: list[Path] = []
@@ -117,7 +126,7 @@ def _in_folder(folder: Path, roles: tuple[str, ...]) -> list[Case]:
 def _in_sub_folder(folder: Path, roles: tuple[str, ...]) -> list[Case]:
     if images := _images(_entries(folder, is_folder=False)):
         return _in_files(images, roles)
-    return _in_files([folder], roles) if _looks_like_dicom(folder) else []
+    return _in_files([folder], roles) if _looks_like_dicom(folder) and not _holds_others_alone(folder) else []
 
 
 def _images(files: Sequence[Path]) -> list[Path]:
@@ -135,6 +144,17 @@ def _looks_like_dicom(path: Path) -> bool:
     from ..io.dicom import looks_like_dicom
 
     return looks_like_dicom(path)
+
+
+def _holds_others_alone(folder: Path) -> bool:
+    """Whether its DICOM files are structure sets, segmentations or reports, as they lie beside an image's folder."""
+    from ..io.dicom import list_series
+
+    try:
+        series = list_series(folder)
+    except MedDLError:  # told when the case runs
+        return False
+    return bool(series) and not any(one.is_image for one in series)
 
 
 def _in_files(files: Sequence[Path], roles: tuple[str, ...]) -> list[Case]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from ..errors import optional_packages
 from ..events import Reporter
 from ..image import Image
 from ..io.write import Cell, WrittenFile, write_csv, write_text
@@ -42,7 +43,7 @@ def write_products(job: Job, outcome: Outcome, folder: Path, reporter: Reporter)
     ------
     MedDLError : E501, E503, E505 from the writer, E104 when a product needs a package that is missing.
     """
-    with reporter.stage(WRITE):
+    with optional_packages(), reporter.stage(WRITE):
         if isinstance(outcome.made, Preprocessed):
             writers = _volume_writers(job, outcome.made, folder)
         else:
@@ -75,12 +76,12 @@ def _volume_writers(job: Job, made: Preprocessed, folder: Path) -> Writers:
 
 def _result_writers(job: Job, result: Result, outcome: Outcome, folder: Path) -> Writers:
     image = outcome.inputs.first
-    name = job.card.name if job.card else job.task
+    title = f"{job.case}   {result.provenance.card}"  # the job may name the card by a path
     all_writers: Writers = {
         "segmentation": lambda: write_segmentation_file(folder / f"{job.case}.seg.nrrd", result, image),
         "scene": lambda: write_scene_file(folder / "scene.mrb", result, image, job.case),
         "measurements": lambda: write_csv(folder / "measurements.csv", measurement_rows(job.case, result)),
-        "overview": lambda: _write_overview(folder / "overview.png", result, image, f"{job.case}   {name}"),
+        "overview": lambda: _write_overview(folder / "overview.png", result, image, title),
     }
     chosen: Writers = {product: all_writers[product] for product in job.output.products if product in all_writers}
     if "probabilities" in job.output.products:
@@ -133,5 +134,5 @@ def _without_paths(job: Job, outcome: Outcome) -> Job:
 def _provenance_of(outcome: Outcome, steps: tuple[AppliedStep, ...]) -> Provenance:
     from ..tasks.segment import versions
 
-    found = tuple(f"{finding.code}: {finding.message}" for finding in outcome.inputs.findings)
-    return Provenance(input_sha256=outcome.inputs.sha256, steps=steps, warnings=found, versions=versions())
+    sha256, warnings = outcome.inputs.sha256, outcome.warnings
+    return Provenance(input_sha256=sha256, steps=steps, warnings=warnings, versions=versions())

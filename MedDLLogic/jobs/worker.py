@@ -39,7 +39,7 @@ def main() -> int:
 def _do(folder: Path, events: TextIO, cancelled: threading.Event) -> tuple[Event, int]:
     case = "case"
     try:
-        job = parse_json(Job, (folder / JOB_FILE).read_bytes(), code="E102")
+        job = _job_in(folder)
         case = job.case
         _run(job, folder, events, cancelled)
     except MedDLError as exc:
@@ -47,6 +47,10 @@ def _do(folder: Path, events: TextIO, cancelled: threading.Event) -> tuple[Event
         if exc.code == "E602":
             return Cancelled(case), exc.exit_status
         return Failed(case, exc.code, str(exc)), exc.exit_status
+    except MemoryError as exc:
+        _log(exc)
+        full = MedDLError("E502", "not enough memory", "", "close other programs, or choose a region")
+        return Failed(case, full.code, str(full)), full.exit_status
     except Exception as exc:  # noqa: BLE001 - the border of the process: whatever it is becomes one line
         _log(exc)
         defect = MedDLError("E901", "", type(exc).__name__, "the log holds the details")
@@ -54,14 +58,23 @@ def _do(folder: Path, events: TextIO, cancelled: threading.Event) -> tuple[Event
     return Finished(case), 0
 
 
+def _job_in(folder: Path) -> Job:
+    try:
+        return parse_json(Job, (folder / JOB_FILE).read_bytes(), code="E102")
+    except OSError as exc:
+        raise MedDLError("E301", "no job was handed over", exc.strerror or "") from exc
+
+
 def _run(job: Job, folder: Path, events: TextIO, cancelled: threading.Event) -> None:
+    if job.task != "segment":
+        raise MedDLError("E102", "task", "only segment can be handed back to the scene")
     stages = job_stages(job)
     _tell(events, Started(job.case, tuple(stages)))
     reporter = Reporter(job.case, lambda event: _tell(events, event), cancelled.is_set, stages)
     images = {ref.handle: get_image(folder, ref.handle) for ref in job.inputs.values() if ref.handle}
     made = run_job(job, reporter, images).made
     if not isinstance(made, Result):
-        raise MedDLError("E102", "task", "only segment can be handed back to the scene")
+        raise MedDLError("E901", "segment gave no segments")
     reporter.check_cancelled()
     write_result(folder, made)
 

@@ -7,13 +7,27 @@ mask, or takes an image with everything outside the mask set to zero.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import ClassVar, Literal
+from urllib.parse import urlsplit
 
 from ..errors import MedDLError
+from ..job import require_role
 from ..labels import LabelTable, Segment
-from ..recipe import Interpolation, PostStep, Step
+from ..recipe import Foreground, Interpolation, PostStep, Step
+
+MAX_WEIGHTS_BYTES = 1 << 33
+MAX_ERODED_VOXELS = 100
+
+# Package and version go into a line for pip, file names onto the disk: neither may hold anything else.
+_PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
+_VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,99}")
+_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Scalar = str | bool | int | float
 Parameter = Scalar | tuple[int, ...] | tuple[float, ...] | tuple[tuple[int, ...], ...]
@@ -27,6 +41,9 @@ class InputSpec:
     modality: str
     description: str
 
+    def __post_init__(self) -> None:
+        require_role(self.role)
+
 
 @dataclass(frozen=True)
 class WheelMember:
@@ -39,6 +56,18 @@ class WheelMember:
     member: str
     size_bytes: int
 
+    def __post_init__(self) -> None:
+        _require_match(_PACKAGE, self.package, "package")
+        _require_match(_VERSION, self.version, "version")
+        _require_match(_SHA256, self.sha256, "sha256")
+        _require_match(_FILE_NAME, self.file_name, "file name of the member")
+        _require_size(self.size_bytes)
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called in the store."""
+        return PurePosixPath(self.member).name
+
 
 @dataclass(frozen=True)
 class LocalFile:
@@ -50,11 +79,23 @@ class LocalFile:
 
 @dataclass(frozen=True)
 class Url:
-    """A file on the web, fetched only after an explicit yes."""
+    """A file on the web, fetched by https and only after an explicit yes."""
 
     kind: ClassVar[str] = "url"
     url: str
-    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if not self.url.startswith("https://") or not self.url.isascii() or not self.url.isprintable():
+            raise MedDLError("E401", "address not usable", "only https is")
+        _require_match(_FILE_NAME, self.file_name, "file name at the address")
+
+    @property
+    def file_name(self) -> str:
+        """What the file is called in the store."""
+        try:
+            return PurePosixPath(urlsplit(self.url).path).name
+        except ValueError as exc:
+            raise MedDLError("E401", "address not usable") from exc
 
 
 @dataclass(frozen=True)
@@ -66,8 +107,8 @@ class Weights:
     size_bytes: int
 
     def __post_init__(self) -> None:
-        if len(self.sha256) != 64 or not all(c in "0123456789abcdef" for c in self.sha256):
-            raise MedDLError("E401", "sha256", "64 lower-case hexadecimal digits are needed")
+        _require_match(_SHA256, self.sha256, "sha256")
+        _require_size(self.size_bytes)
 
 
 @dataclass(frozen=True)
@@ -110,6 +151,10 @@ class NoBackgroundIn:
 
     mask: str
     eroded_voxels: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.eroded_voxels <= MAX_ERODED_VOXELS:
+            raise MedDLError("E401", "eroded_voxels", f"0 to {MAX_ERODED_VOXELS}")
 
 
 @dataclass(frozen=True)
@@ -158,6 +203,17 @@ class NetworkStage:
     postprocess: tuple[PostStep, ...] = ()
     relative_cost: float = 1.0
 
+    @property
+    def masks_used(self) -> frozenset[str]:
+        """Ids of masks that earlier stages must have made: those that no step of this one makes before it asks."""
+        made: set[str] = set()
+        used: set[str] = set()
+        for step in self.recipe:
+            used |= {getattr(step, "mask", "")} - made
+            made |= {step.name} if isinstance(step, Foreground) else set()
+        decoded = self.decode.no_background_in
+        return frozenset((used | ({decoded.mask} - made if decoded else set())) - {""})
+
 
 @dataclass(frozen=True)
 class ImageUse:
@@ -175,6 +231,9 @@ class CardStage:
     name: str
     card: str
     inputs: Mapping[str, ImageUse]
+
+    def __post_init__(self) -> None:
+        require_card_name(self.card)
 
 
 @dataclass(frozen=True)
@@ -223,11 +282,14 @@ class ModelCard:
     schema_version: Literal[1] = 1
 
     def __post_init__(self) -> None:
-        _require_name(self.name)
+        require_card_name(self.name)
         if not self.inputs or not self.stages or not self.segments:
             raise MedDLError("E401", "card", "needs at least one input, stage and segment")
         LabelTable(self.segments)
+        _require_once("input role", self.roles)
+        _require_once("stage name", (stage.name for stage in self.stages))
         _require_known_roles(self)
+        _require_known_masks(self)
         _require_made_segments(self)
         _require_layers_for_overlaps(self)
 
@@ -252,9 +314,27 @@ class ModelCard:
         return tuple(stage.card for stage in self.stages if isinstance(stage, CardStage))
 
 
-def _require_name(name: str) -> None:
+def require_card_name(name: str) -> str:
+    """The name itself; E401 unless it is lower-case letters, digits and ``-``, so that it can be a file's too."""
     if not name or not all(c.islower() or c.isdigit() or c == "-" for c in name) or not name.isascii():
-        raise MedDLError("E401", "name", "lower-case letters, digits and - are needed")
+        raise MedDLError("E401", "name of a card", "lower-case letters, digits and - are needed")
+    return name
+
+
+def _require_match(pattern: re.Pattern[str], text: str, what: str) -> None:
+    if not pattern.fullmatch(text):
+        raise MedDLError("E401", what, "not one that MedDL can use")
+
+
+def _require_size(size_bytes: int) -> None:
+    if not 0 <= size_bytes <= MAX_WEIGHTS_BYTES:
+        raise MedDLError("E401", "size_bytes", f"0 to {MAX_WEIGHTS_BYTES}")
+
+
+def _require_once(what: str, names: Iterable[str]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise MedDLError("E401", f"{what} used twice", name[:40])
 
 
 def _require_known_roles(card: ModelCard) -> None:
@@ -264,6 +344,18 @@ def _require_known_roles(card: ModelCard) -> None:
         unknown = [role for role in used if role not in roles]
         if unknown or not used:
             raise MedDLError("E401", f"stage {stage.name}", f"input role not declared: {unknown or 'none used'}")
+
+
+def _require_known_masks(card: ModelCard) -> None:
+    """Up to the first card stage, whose masks are known at run time alone."""
+    made: set[str] = set()
+    for stage in card.stages:
+        if not isinstance(stage, NetworkStage):
+            return
+        unknown = sorted(stage.masks_used - made)
+        if unknown:
+            raise MedDLError("E401", f"stage {stage.name}", f"no earlier stage makes {', '.join(unknown)[:80]}")
+        made |= {channel for channel in stage.decode.channels if channel}
 
 
 def _require_made_segments(card: ModelCard) -> None:

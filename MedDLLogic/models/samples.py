@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from ..disk import disk_errors
 from ..errors import MedDLError
 from ..io.write import write_bytes
 from ..records import parse_json
@@ -61,7 +62,8 @@ def get_sample(
         sample.source, sample.size_bytes, sample.sha256, wheelhouse=wheelhouse, on_progress=on_progress
     )
     path = _place_of(sample)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors():
+        path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, fetched.content)
     return path
 

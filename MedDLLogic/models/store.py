@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import shutil
 import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from ..disk import disk_errors
 from ..errors import MedDLError
 from ..io.write import write_bytes, write_text
 from ..records import parse_json, to_json_text
@@ -34,20 +36,31 @@ def weights_file(found: FoundCard, stage: NetworkStage) -> Path:
     """The stage's weights on this machine; E403 says how to get them when they are not here."""
     path = _place_of(stage.weights, found.folder)
     if not path.is_file():
-        raise MedDLError("E403", "model not here yet", found.card.name, f"meddl models get {found.card.name}")
+        raise _not_here(found, stage.weights)
     return path
 
 
-def missing_weights(found: FoundCard) -> tuple[Weights, ...]:
-    """The weights that the card and the cards it uses need and that are not on this machine."""
+def missing_weights(found: FoundCard, *, check_hashes: bool = False) -> tuple[Weights, ...]:
+    """The weights that the card and the cards it uses need and that are not on this machine.
+
+    With ``check_hashes`` those count as missing too whose file has been damaged.
+    """
     needed = {stage.weights.sha256: (stage.weights, owner.folder) for owner, stage in _network_stages(found)}
-    return tuple(weights for weights, folder in needed.values() if not _place_of(weights, folder).is_file())
+    return tuple(weights for weights, folder in needed.values() if not _is_here(weights, folder, check_hashes))
 
 
-def require_weights(found: FoundCard) -> None:
-    """Raise E403 unless all weights of the card and the cards it uses are on this machine."""
-    if missing_weights(found):
-        raise MedDLError("E403", "model not here yet", found.card.name, f"meddl models get {found.card.name}")
+def require_ready(found: FoundCard) -> None:
+    """Raise E403 unless all weights are on this machine, E405 unless every program among them may run.
+
+    The card's own and those of the cards it runs.
+    """
+    for weights in missing_weights(found):
+        raise _not_here(found, weights)
+    for owner, stage in _network_stages(found):
+        if stage.network.format == "torchscript" and not is_trusted(owner, stage.weights.sha256):
+            raise MedDLError(
+                "E405", f"{owner.card.name} is a program", "TorchScript", "say yes with: meddl models trust"
+            )
 
 
 def download_bytes(weights: Iterable[Weights]) -> int:
@@ -57,7 +70,7 @@ def download_bytes(weights: Iterable[Weights]) -> int:
         if isinstance(item.source, WheelMember):
             sizes[item.source.sha256] = item.source.size_bytes
         elif isinstance(item.source, Url):
-            sizes[item.source.url] = item.source.size_bytes
+            sizes[item.source.url] = item.size_bytes
     return sum(sizes.values())
 
 
@@ -85,8 +98,9 @@ def remove_weights(found: FoundCard) -> int:
     for stage in found.card.network_stages:
         folder = _store_folder(stage.weights)
         if not isinstance(stage.weights.source, LocalFile) and folder.is_dir():
-            freed += sum(path.stat().st_size for path in folder.iterdir())
-            shutil.rmtree(folder)
+            with disk_errors():
+                freed += sum(path.stat().st_size for path in folder.iterdir())
+                shutil.rmtree(folder)
     return freed
 
 
@@ -98,7 +112,8 @@ def is_trusted(found: FoundCard, sha256: str) -> bool:
 def trust(sha256: Iterable[str]) -> None:
     """Remember the user's yes to the code in the files of these hashes."""
     known = dict.fromkeys((*_trusted().sha256, *sha256))
-    _trust_file().parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors():
+        _trust_file().parent.mkdir(parents=True, exist_ok=True)
     write_text(_trust_file(), to_json_text(TrustedHashes(tuple(known))))
 
 
@@ -143,17 +158,15 @@ def _get_from_wheel(
 
 
 def _download(source: Url, weights: Weights, on_progress: OnProgress) -> bytes:
-    if not source.url.startswith("https://"):
-        raise MedDLError("E506", "address not usable", "only https is")
     content = bytearray()
     try:
-        with urllib.request.urlopen(source.url, timeout=30) as answer:  # noqa: S310 - scheme checked above
+        with urllib.request.urlopen(source.url, timeout=30) as answer:  # noqa: S310 - the card takes https alone
             while chunk := answer.read(1 << 20):
                 content += chunk
                 if len(content) > weights.size_bytes:
                     raise MedDLError("E404", "download is longer than the card names")
                 on_progress(len(content) / weights.size_bytes)
-    except OSError as exc:
+    except (OSError, http.client.HTTPException, ValueError) as exc:
         raise MedDLError("E506", "download did not work", type(exc).__name__, "check network and proxy") from exc
     if hashlib.sha256(content).hexdigest() != weights.sha256:
         raise MedDLError("E404", "download differs from the card")
@@ -162,10 +175,17 @@ def _download(source: Url, weights: Weights, on_progress: OnProgress) -> bytes:
 
 def _keep(weights: Weights, fetched: Fetched) -> None:
     folder = _store_folder(weights)
-    folder.mkdir(parents=True, exist_ok=True)
+    with disk_errors():
+        folder.mkdir(parents=True, exist_ok=True)
     if fetched.license_text:
         write_text(folder / "LICENSE.txt", fetched.license_text)
-    write_bytes(folder / _file_name(weights), fetched.content)
+    write_bytes(_place_of(weights, folder), fetched.content)
+
+
+def _not_here(found: FoundCard, weights: Weights) -> MedDLError:
+    is_local = isinstance(weights.source, LocalFile)
+    hint = "put the weights where the card says" if is_local else f"meddl models get {found.card.name}"
+    return MedDLError("E403", "model not here yet", found.card.name, hint)
 
 
 def _network_stages(found: FoundCard) -> list[tuple[FoundCard, NetworkStage]]:
@@ -175,17 +195,18 @@ def _network_stages(found: FoundCard) -> list[tuple[FoundCard, NetworkStage]]:
 def _place_of(weights: Weights, card_folder: Path) -> Path:
     if isinstance(weights.source, LocalFile):
         return card_folder / weights.source.path
-    return _store_folder(weights) / _file_name(weights)
+    return _store_folder(weights) / weights.source.file_name
+
+
+def _is_here(weights: Weights, card_folder: Path, check_hash: bool) -> bool:
+    place = _place_of(weights, card_folder)
+    if not place.is_file():
+        return False
+    return not check_hash or hashlib.sha256(place.read_bytes()).hexdigest() == weights.sha256
 
 
 def _store_folder(weights: Weights) -> Path:
     return cache_folder() / "weights" / weights.sha256
-
-
-def _file_name(weights: Weights) -> str:
-    source = weights.source
-    text = source.member if isinstance(source, WheelMember) else source.url if isinstance(source, Url) else source.path
-    return PurePosixPath(text).name
 
 
 def _origin_of(weights: Weights) -> str:
@@ -199,5 +220,5 @@ def _trust_file() -> Path:
 def _trusted() -> TrustedHashes:
     try:
         return parse_json(TrustedHashes, _trust_file().read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return TrustedHashes()

@@ -22,6 +22,8 @@ BACKGROUND = "#111418"
 FOREGROUND = "#e8ecf0"
 FILL_ALPHA = 60
 MAX_LEGEND = 11
+WINDOW_SAMPLES = 10_000_000
+"""About as many voxels tell the gray window; all of a large volume as float64 would take gigabytes."""
 _VIEW_CODES = "LPS"
 
 
@@ -157,8 +159,8 @@ def _center(layers: list[NDArray[np.generic]], grid: Geometry) -> tuple[int, ...
 
 
 def _window(gray: NDArray[np.generic]) -> tuple[float, float]:
-    finite = np.asarray(gray, dtype=np.float64)
-    low, high = np.percentile(finite, (1, 99.5))
+    sample = gray.ravel()[:: max(1, gray.size // WINDOW_SAMPLES)]
+    low, high = np.percentile(sample.astype(np.float64), (1, 99.5))
     return (float(low), float(high)) if high > low else (float(low), float(low) + 1.0)
 
 

@@ -20,6 +20,8 @@ _UNITS = {"[hnsf'U]": "HU", "{SUVbw}g/ml": "SUV"}
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"}
 _MODALITY = "DICOM.Modality"
 _FRAME = "DICOM.FrameOfReferenceUID"
+_GRID_FRAME = "MedDL.GridFrame"
+"""Attribute of the volume nodes that are made here of pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,6 +135,8 @@ def push_volume(scene: Scene, image: Image, name: str, *, reference_node: Node |
     set_voxels(voxels, image.voxels[0])
     node.SetIJKToRASMatrix(ras_matrix(image.geometry))
     node.SetAndObserveImageData(voxels)
+    if image.geometry.frame == UNKNOWN:
+        node.SetAttribute(_GRID_FRAME, UNKNOWN)
     scene.AddNode(node)
     node.CreateDefaultDisplayNodes()
     if reference_node is not None:
@@ -184,6 +188,8 @@ def _units_of(volume_node: Node) -> str:
 
 
 def _is_picture(volume_node: Node) -> bool:
+    if volume_node.GetAttribute(_GRID_FRAME) == UNKNOWN:
+        return True
     storage = volume_node.GetStorageNode()
     name = storage.GetFileName() if storage is not None else None
     return name is not None and PurePath(name).suffix.lower() in _PICTURES

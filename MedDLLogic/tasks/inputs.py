@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import MedDLError
 from ..events import Reporter
-from ..geometry import Geometry
+from ..geometry import Geometry, require_millimetres
 from ..image import Image, Voxels
 from ..io.read import read_image
 from ..io.verdict import Finding
@@ -24,8 +24,8 @@ class TaskInputs:
 
     Parameters
     ----------
-    images : role -> image on ``grid``.
-    first : the first image as it came; results must lie on its grid.
+    images : role -> image on ``grid``, in the model's order of roles.
+    first : the first of them as it came; results must lie on its grid.
     world : the same voxels where they lie in the world, under the scene's linear transform.
     grid : ``world``, or the part of it inside the region of interest.
     sha256 : role -> hash of voxels and grid as they came.
@@ -44,18 +44,28 @@ class TaskInputs:
         return regrid(voxels, self.grid, self.world, "nearest")
 
 
-def load_inputs(job: Job, reporter: Reporter, in_memory: Mapping[str, Image] | None = None) -> TaskInputs:
-    """The job's images on the first one's grid; ``in_memory`` holds those that inputs name by handle.
+def load_inputs(
+    job: Job, reporter: Reporter, in_memory: Mapping[str, Image] | None = None, roles: Sequence[str] = ()
+) -> TaskInputs:
+    """The job's images on the first one's grid.
+
+    Parameters
+    ----------
+    in_memory : images that inputs name by handle.
+    roles : the model's, in order; the first names the image on whose grid results lie, in whatever
+        order the job has them. Without a model it is the job's order that counts.
 
     Raises
     ------
-    MedDLError : E3xx from the readers, E331 when images do not belong together.
+    MedDLError : E3xx from the readers, E102 for a region without a voxel, E330 for one on a picture
+        without millimetres, E331 when images do not belong together.
     """
     findings: list[Finding] = []
     own: dict[str, Image] = {}
-    for number, (role, ref) in enumerate(job.inputs.items()):
-        own[role] = _load(ref, job, in_memory or {}, findings)
-        reporter.update((number + 1) / (len(job.inputs) + 1))
+    in_order = [*(role for role in roles if role in job.inputs), *(role for role in job.inputs if role not in roles)]
+    for number, role in enumerate(in_order):
+        own[role] = _load(job.inputs[role], job, in_memory or {}, findings)
+        reporter.update((number + 1) / (len(in_order) + 1))
     placed = {role: _in_world(image, job.inputs[role]) for role, image in own.items()}
     first = next(iter(placed.values()))
     grid = first.geometry if job.roi is None else _inside(first.geometry, job.roi)
@@ -106,11 +116,12 @@ def _in_world(image: Image, ref: InputRef) -> Image:
 
 
 def _inside(world: Geometry, roi: Box) -> Geometry:
+    require_millimetres(world)
     corners = np.array(np.meshgrid(*zip(roi.min_lps_mm, roi.max_lps_mm, strict=True))).reshape(3, -1).T
     indices = world.ijk_of(corners)
     last = np.asarray(world.shape_kji[::-1]) - 1
-    low = np.clip(np.ceil(indices.min(axis=0) - 1e-6), 0, None).astype(int)
-    high = np.minimum(np.floor(indices.max(axis=0) + 1e-6), last).astype(int)
+    low = np.clip(np.ceil(indices.min(axis=0) - 1e-6), 0, last + 1).astype(int)
+    high = np.clip(np.floor(indices.max(axis=0) + 1e-6), -1, last).astype(int)
     if np.any(high < low):
         raise MedDLError("E102", "region of interest holds no voxel", "", "place it on the image")
     start, shape = low[::-1], (high - low + 1)[::-1]

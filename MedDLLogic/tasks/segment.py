@@ -21,12 +21,13 @@ from ..labels import LabelTable
 from ..metrics.segments import measure_segments
 from ..models.card import ModelCard
 from ..models.registry import FoundCard, find_card
-from ..models.store import require_weights
+from ..models.store import require_ready
 from ..result import LabelVolume, Provenance, Result
 from .inputs import TaskInputs
 from .stages import Run, run_card, stage_shares
 
 MEASURE = "measure"
+_MODALITIES = frozenset({"CR", "CT", "DX", "IVOCT", "MG", "MR", "NM", "OCT", "OP", "OT", "PT", "RF", "SC", "US", "XA"})
 _RECORDED = ("numpy", "scipy", "SimpleITK", "torch", "monai", "pydicom", "scikit-image")
 
 
@@ -42,7 +43,7 @@ def required_card(job: Job) -> FoundCard:
     found = find_card(job.card.name)
     if job.card.sha256 and job.card.sha256 != found.sha256:
         raise MedDLError("E401", "card differs from the one the job names", found.card.name)
-    require_weights(found)
+    require_ready(found)
     return found
 
 
@@ -62,13 +63,14 @@ def segment(job: Job, inputs: TaskInputs, reporter: Reporter, *, keep_probabilit
     found = required_card(job)
     device = choose_device(job.device)
     findings = (*inputs.findings, *_modality_findings(found.card, inputs.images, reporter))
-    run = Run(device, reporter, keep_probabilities)
+    wanted = frozenset(segment.id for segment in found.card.segments) if keep_probabilities else frozenset()
+    run = Run(device, reporter, wanted)
     set_seed(job.seed)
     masks = run_card(found, inputs.images, run)
     with reporter.stage(MEASURE):
         table = found.card.table
         layers = _layers(table, masks, inputs)
-        kept = {s.id: inputs.to_native(run.probabilities[s.id]) for s in table if s.id in run.probabilities}
+        kept = {s.id: inputs.to_native(run.probabilities.pop(s.id)) for s in table if s.id in run.probabilities}
         first = next(iter(inputs.images.values()))
         provenance = Provenance(
             card=found.card.name,
@@ -116,7 +118,8 @@ def _modality_findings(card: ModelCard, images: Mapping[str, Image], reporter: R
     for spec in card.inputs:
         given = images[spec.role].modality if spec.role in images else ""
         if given and given != spec.modality:
-            text = f"the model wants {spec.modality} as {spec.role}, the image says {given}"
+            said = given if given in _MODALITIES else "something else"  # a tag's text may be anybody's name
+            text = f"the model wants {spec.modality} as {spec.role}, the image says {said}"
             findings.append(Finding("E331", "warning", text))
             reporter.warn("E331", text)
     return findings

@@ -27,11 +27,14 @@ PREPARED, PREDICTED = 0.15, 0.9
 
 @dataclass
 class Run:
-    """What all stages of one run share, and what they leave for its record."""
+    """What all stages of one run share, and what they leave for its record.
+
+    ``probabilities_of`` names the segments whose probability volumes are kept.
+    """
 
     device: str
     reporter: Reporter
-    keep_probabilities: bool = False
+    probabilities_of: frozenset[str] = frozenset()
     steps: list[AppliedStep] = field(default_factory=list)
     weights_sha256: dict[str, str] = field(default_factory=dict)
     probabilities: dict[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -53,7 +56,7 @@ def run_card(found: FoundCard, images: Mapping[str, Image], run: Run, prefix: st
 
     Raises
     ------
-    MedDLError : E331 when a role has no image, E403 when weights are not here, and all that
+    MedDLError : E331 when a role has no image or an image no role, E403 when weights are not here, and all that
         preparing, predicting and decoding raise.
     """
     _require_roles(found.card, images)
@@ -67,7 +70,7 @@ def run_card(found: FoundCard, images: Mapping[str, Image], run: Run, prefix: st
     missing = [segment.id for segment in found.card.segments if segment.id not in masks]
     if missing:
         raise MedDLError("E401", "no stage makes a segment that the card promises", ", ".join(missing)[:80])
-    return masks
+    return {segment.id: masks[segment.id] for segment in found.card.segments}
 
 
 def _run_network(
@@ -77,7 +80,9 @@ def _run_network(
     with run.reporter.stage(name):
         image = _stacked([images[role] for role in stage.inputs])
         with run.reporter.span(0.0, PREPARED):
-            working, steps = apply_recipe(stage.recipe, Working(image, dict(masks)), run.reporter, name)
+            # Every step that changes the grid takes all masks along, so those of no use here stay behind.
+            needed = {mask: masks[mask] for mask in stage.masks_used if mask in masks}
+            working, steps = apply_recipe(stage.recipe, Working(image, needed), run.reporter, name)
         run.steps.extend(steps)
         decoded = _predict(found, stage, working, image.geometry, run)
         cleaned = apply_postprocess(stage.postprocess, decoded.masks, image.geometry)
@@ -98,7 +103,7 @@ def _predict(found: FoundCard, stage: NetworkStage, working: Working, native: Ge
     voxels = np.asarray(working.image.voxels, dtype=np.float32)
     with run.reporter.span(PREPARED, PREDICTED):
         activations = predict_volume(predictor, voxels, side, stage.tiling, run.reporter.update)
-    return decode(activations, stage.decode, working.masks, grid, native, keep_probabilities=run.keep_probabilities)
+    return decode(activations, stage.decode, working.masks, grid, native, probabilities_of=run.probabilities_of)
 
 
 def _side_input(name: str, grid: Geometry) -> NDArray[np.float32]:

@@ -5,6 +5,8 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -20,11 +22,15 @@ from MedDLLogic.scene.create import new_scene
 from MedDLLogic.scene.files import read_segmentation_file
 from MedDLLogic.scene.segmentations import read_segmentation
 
-from ..small_models import ball
+from ..small_models import ball, make_bright_card, save_card
 
 
 def json_lines(capsys):
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def read_picture_voxels(path):
+    return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
 
 
 def layers_in(path):
@@ -85,6 +91,14 @@ def test_measurements_are_the_same_in_table_and_record(segmented):
     assert float(row["volume [ml]"]) == pytest.approx(volume, abs=1e-4)
 
 
+def test_the_picture_is_titled_with_the_name_of_the_card_and_not_its_path(segmented, bright_card, image_file, tmp_path):
+    shown = read_picture_voxels(segmented / "overview.png")
+    other = bright_card.with_name("a-path-that-says-a-name.json")
+    other.write_bytes(bright_card.read_bytes())
+    assert run(["segment", str(image_file), "-m", str(other), "-o", str(tmp_path / "two")]) == 0
+    assert np.array_equal(read_picture_voxels(next((tmp_path / "two").glob("*/overview.png"))), shown)
+
+
 def test_the_record_names_no_path(segmented, tmp_path):
     text = (segmented / "run.json").read_text(encoding="utf-8")
     assert str(tmp_path) not in text and "ball" not in text
@@ -116,7 +130,9 @@ def test_one_bad_case_of_several_does_not_cost_the_others(bright_card, image_fil
     (tmp_path / "cases.csv").write_text("case,image\ngood,ball.nii.gz\nbad,broken.nii.gz\n")
     arguments = ["segment", str(tmp_path / "cases.csv"), "-m", str(bright_card), "-o", str(tmp_path / "out"), "--json"]
     assert run(arguments) == 7
-    states = {case["case"]: case["state"] for case in json_lines(capsys)[-1]["cases"]}
+    *_, summary, error = json_lines(capsys)
+    states = {case["case"]: case["state"] for case in summary["cases"]}
+    assert error["error"]["code"] == "E605"
     assert states == {"good": "done", "bad": "failed"}
     assert not (tmp_path / "out" / "bad").exists()
 
@@ -150,6 +166,18 @@ def test_check_names_what_is_wrong(tmp_path, capsys):
     assert run(["check", str(tmp_path / "x.nii"), "--json"]) == 3
     answer = json_lines(capsys)[0]
     assert answer["verdict"] == "refuse" and answer["findings"][0]["code"].startswith("E3")
+
+
+def test_check_takes_a_folder_for_the_images_in_it(image_file, capsys):
+    (image_file.parent / "broken.nii").write_bytes(bytes(400))
+    assert run(["check", str(image_file.parent), "--json"]) == 3
+    verdicts = {answer["path"].rpartition("/")[2]: answer["verdict"] for answer in json_lines(capsys)}
+    assert verdicts == {"ball.nii.gz": "accept", "broken.nii": "refuse"}
+
+
+def test_check_says_of_an_empty_folder_that_it_holds_no_image(tmp_path, capsys):
+    assert run(["check", str(tmp_path), "--json"]) == 3
+    assert json_lines(capsys)[0]["findings"][0]["code"] == "E320"
 
 
 def test_models_show_gives_the_whole_card_to_machines(own_home, capsys):
@@ -191,10 +219,43 @@ def test_storage_lists_and_removes_what_was_written(bright_card, own_home, capsy
     assert not [path for path in own_home.rglob("*") if path.is_file()]
 
 
+def test_storage_removes_nothing_when_one_name_is_not_on_its_list(bright_card, own_home, capsys):
+    assert run(["storage", "--json"]) == 0
+    stored = json_lines(capsys)[0][0]["path"]
+    assert run(["storage", "--remove", stored, "--remove", "/no/such", "--yes"]) == 2
+    assert Path(stored).is_dir()
+
+
+def test_a_yes_to_a_card_is_one_to_the_program_of_a_card_that_it_runs(own_home, tmp_path, image_file):
+    inner = json.loads(make_bright_card(tmp_path).read_text())
+    stage = {"kind": "card", "name": "inner", "card": "bright", "inputs": {"image": {"role": "image"}}}
+    outer = save_card(tmp_path, inner | {"name": "outer", "stages": [stage]})
+    assert run(["models", "trust", str(outer), "--yes"]) == 0
+    assert run(["segment", str(image_file), "-m", str(outer), "-o", str(tmp_path / "out")]) == 0
+
+
+def test_a_device_that_is_not_there_is_told_before_any_case_begins(bright_card, image_file, tmp_path, capsys):
+    arguments = ["segment", str(image_file), "-m", str(bright_card), "-o", str(tmp_path / "out"), "--device", "cuda:99"]
+    assert run(arguments) == 5
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_modality_is_told_in_the_manifest_too(bright_card, tmp_path):
+    bright_card.write_text(bright_card.read_text().replace('"modality": "MR"', '"modality": "CT"'))
+    write_volume(tmp_path / "ball.nii.gz", ball()[0])
+    assert run(["segment", str(tmp_path / "ball.nii.gz"), "-m", str(bright_card), "-o", str(tmp_path / "out")]) == 0
+    done = json.loads((tmp_path / "out" / "run.jsonl").read_text().splitlines()[-1])
+    record = json.loads(next((tmp_path / "out").glob("*/run.json")).read_text())
+    assert done["warnings"] == record["provenance"]["warnings"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "code"),
     [
         (["--bogus"], 2, "E101"),
+        (["segment", "x.nii", "-m", "brain-t1", "--roi", "-inf,0,0,1,1,1"], 2, "E102"),
+        (["segment", "x.nii", "-m", "brain-t1", "--products", ","], 2, "E101"),
+        (["segment", "x.nii", "-m", "brain-t1", "--products", "volume"], 2, "E101"),
         (["segment", "x.nii", "-m", "brain-t1", "--roi", "1,2"], 2, "E101"),
         (["segment", "x.nii", "-m", "brain-t1", "--products", "pie"], 2, "E101"),
         (["segment", "no-such.nii", "-m", "brain-t1"], 3, "E301"),
@@ -207,6 +268,26 @@ def test_a_wrong_call_is_one_line_with_a_code(own_home, capsys, arguments, statu
     assert run(arguments) == status
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and code in lines[0] and len(lines[0]) <= 200
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["segment", "no-such.nii", "-m", "brain-t1"],
+        ["segment", "--bogus"],
+        ["preprocess", "no-such.nii", "-r", "no-such.json"],
+        ["run", "no-such.json"],
+        ["models", "show", "no-such-model"],
+        ["models", "get", "brain-t1"],
+        ["models", "trust", "brain-t1"],
+        ["storage", "--remove", "no-such"],
+    ],
+)
+def test_with_json_a_failure_is_one_document_on_stdout_and_one_line_on_stderr(own_home, capsys, arguments):
+    status = run([*arguments, "--json"])
+    answer = capsys.readouterr()
+    error = json.loads(answer.out)["error"]
+    assert status != 0 and error["message"] == answer.err.strip() and error["code"] in answer.err
 
 
 @pytest.mark.parametrize(
@@ -227,3 +308,57 @@ def test_the_command_is_there_as_a_module():
         env=os.environ,
     )
     assert answer.stdout.strip() == f"meddl {MedDLLogic.__version__}"
+
+
+def meddl(*arguments, **options):
+    return subprocess.run([sys.executable, "-m", "MedDLLogic.cli", *arguments], check=False, **options)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_standard_output_on_a_full_disk_is_no_defect(image_file):
+    with Path("/dev/full").open("w") as full:
+        assert meddl("check", str(image_file), stdout=full).returncode == 5
+
+
+def test_a_reader_that_leaves_early_sees_no_traceback(image_file):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "MedDLLogic.cli", "check", str(image_file)], stdout=PIPE, stderr=PIPE
+    )
+    process.stdout.close()
+    assert not process.stderr.read()
+    process.wait()
+
+
+def test_names_that_the_terminal_cannot_show_are_escaped(image_file):
+    path = image_file.rename(image_file.with_name("コ.nii.gz"))
+    answer = meddl("check", str(path), capture_output=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"})
+    assert answer.returncode == 0 and b"\\u30b3.nii.gz: fine" in answer.stdout
+
+
+def test_json_is_the_same_in_every_encoding(image_file):
+    path = image_file.rename(image_file.with_name("Köln.nii.gz"))
+    answer = meddl("check", "--json", str(path), capture_output=True, env=os.environ | {"PYTHONIOENCODING": "cp1252"})
+    assert json.loads(answer.stdout)["path"] == str(path)
+
+
+def test_without_standard_input_there_is_nobody_to_ask(own_home, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    assert run(["models", "get", "brain-t1"]) == 2
+    assert "E105" in capsys.readouterr().err
+
+
+def test_ctrl_c_before_the_run_is_one_line_too(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("MedDLLogic.cli.models.run_list", interrupted)
+    assert run(["models", "list"]) == 6
+    assert "E602" in capsys.readouterr().err
+
+
+def test_a_picture_is_segmented_like_a_volume(bright_card, tmp_path):
+    sitk.WriteImage(sitk.GetImageFromArray(np.full((40, 50), 200, np.uint8)), str(tmp_path / "x.png"))
+    products = "segmentation,scene,measurements,overview"
+    arguments = ["segment", str(tmp_path / "x.png"), "-m", str(bright_card), "-o", str(tmp_path / "out")]
+    assert run([*arguments, "--products", products]) == 0
+    assert len(list(tmp_path.glob("out/case-*/*"))) == 5

@@ -45,3 +45,17 @@ def test_time_left_in_words(seconds, words):
 @pytest.mark.parametrize(("size", "words"), [(12, "12 B"), (53_900_000, "53.9 MB"), (2_100_000_000, "2.1 GB")])
 def test_sizes_in_words(size, words):
     assert size_text(size) == words
+
+
+def test_a_card_cannot_steer_the_terminal_or_break_the_table():
+    out = io.StringIO()
+    terminal = Terminal(as_json=False, out=out)
+    terminal.table("[/x]", ["model"], [["\x1b]0;title\x07[/nothing] :brain:"]])
+    terminal.say("\x1b[2J:brain:")
+    assert "\x1b" not in out.getvalue() and "[/nothing] :brain:" in out.getvalue()
+
+
+def test_machines_get_text_as_it_is():
+    out = io.StringIO()
+    Terminal(as_json=True, out=out).data({"path": "a:brain:[b]\udcff"})
+    assert json.loads(out.getvalue()) == {"path": "a:brain:[b]\udcff"}

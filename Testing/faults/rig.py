@@ -33,6 +33,15 @@ def kill_at(argv: Sequence[str], delay_s: float, number: signal.Signals = signal
     return process.returncode < 0 or number != signal.SIGKILL
 
 
+def wait_for_first_case(output: Path) -> None:
+    """Wait until a batch into ``output`` has finished its first case; TimeoutError when it never does."""
+    deadline_s = time.monotonic() + TIME_LIMIT_S
+    while not (output / MANIFEST_NAME).is_file() or '"kind": "done"' not in (output / MANIFEST_NAME).read_text():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError("no case was finished")
+        time.sleep(0.002)
+
+
 def run_until_done(argv: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run a command to its end; its output is text."""
     return subprocess.run(argv, capture_output=True, text=True, timeout=TIME_LIMIT_S, check=False)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from MedDLLogic.errors import MedDLError
 from MedDLLogic.inference.decode import decode
@@ -40,7 +41,7 @@ def test_a_threshold_lets_channels_overlap():
 
 def test_a_sigmoid_turns_logits_into_probabilities():
     rule = Decode("threshold", ("a",), activation="sigmoid")
-    made = decode(activations(a=(LEFT, 1)) - 0.5, rule, {}, WORKING, WORKING, keep_probabilities=True)
+    made = decode(activations(a=(LEFT, 1)) - 0.5, rule, {}, WORKING, WORKING, probabilities_of={"a"})
     assert made.masks["a"][0, 0, 0] and not made.masks["a"][0, 0, 5]
     assert made.probabilities["a"][0, 0, 0] == pytest.approx(1 / (1 + np.exp(-0.5)))
 
@@ -61,3 +62,16 @@ def test_nothing_is_found_outside_the_working_grid():
 def test_another_number_of_channels_than_the_card_names_is_refused():
     with pytest.raises(MedDLError, match="E406"):
         decode(activations(a=(ALL, 1)), Decode("argmax", ("", "a")), {}, WORKING, WORKING)
+
+
+def test_a_mask_that_nothing_made_is_a_fault_of_the_card():
+    rule = Decode("argmax", ("", "a"), "softmax", no_background_in=NoBackgroundIn("nobody"))
+    with pytest.raises(MedDLError, match="E401"):
+        decode(activations(back=(ALL, 5), a=(ALL, 1)), rule, {}, WORKING, WORKING)
+
+
+def test_softmax_gives_what_scipy_gives():
+    logits = np.random.default_rng(3).normal(scale=20, size=(3, *WORKING.shape_kji)).astype(np.float32)
+    rule = Decode("argmax", ("", "a", "b"), "softmax")
+    made = decode(logits.copy(), rule, {}, WORKING, WORKING, probabilities_of={"b"})
+    assert np.array_equal(made.probabilities["b"], softmax(logits, axis=0)[2])

@@ -87,3 +87,44 @@ def test_too_little_memory_has_its_own_code():
 
     with pytest.raises(MedDLError, match="E502"):
         TorchPredictor(Huge(), NETWORK, "cpu").predict(torch.zeros(1, 1, 2, 2, 2), {}, lambda part: None)
+
+
+class Hungry(nn.Module):
+    def forward(self, image):
+        return image[:, :1].expand(1, 1, 1 << 20, 1 << 20, 1 << 20) + 1
+
+
+def test_too_little_memory_inside_torchscript_is_not_taken_for_a_wrong_image():
+    network = TorchPredictor(torch.jit.script(Hungry()), NETWORK, "cpu")
+    with pytest.raises(MedDLError, match="E502"):
+        network.predict(torch.zeros(1, 1, 1, 1, 1), {}, lambda part: None)
+
+
+def test_an_interrupt_inside_the_network_stays_one(predictor):
+    def interrupt(fraction):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        predictor.predict(torch.zeros(1, 1, 8, 8, 8), {}, interrupt)
+
+
+class OneSizeOnly(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Conv3d(1, 2, 1)
+
+    def forward(self, image):
+        if image.shape[2] != 70:
+            raise ValueError("70 or nothing")
+        return self.layer(image)
+
+
+def test_a_network_for_one_size_alone_runs_without_progress_within_the_patch():
+    told = []
+    found = TorchPredictor(OneSizeOnly(), NETWORK, "cpu").predict(torch.zeros(1, 1, 70, 70, 70), {}, told.append)
+    assert found.shape[1] == 2 and told == [0.0]
+
+
+def test_whatever_a_network_raises_at_a_size_it_does_not_take_has_a_code():
+    with pytest.raises(MedDLError, match="E406"):
+        TorchPredictor(OneSizeOnly(), NETWORK, "cpu").predict(torch.zeros(1, 1, 8, 8, 8), {}, lambda part: None)

@@ -258,3 +258,9 @@ def test_five_hundred_slices_are_listed_and_judged_well_under_five_seconds(tmp_p
     assert list_series(tmp_path)[0].slices == 500
     assert check_dicom(tmp_path).geometry.shape_kji[0] == 500
     assert time.perf_counter() - start < 5
+
+
+def test_a_folder_without_dicom_says_what_to_give(tmp_path):
+    (tmp_path / "notes.txt").write_text("no image")
+    (finding,) = check_dicom(tmp_path).findings
+    assert finding.code == "E320" and "give the folder of its slices" in finding.message

@@ -251,3 +251,9 @@ def test_every_line_of_the_manifest_is_json(bench):
     lines = [json.loads(line) for line in (bench.output / MANIFEST_NAME).read_text().splitlines()]
     assert [line["kind"] for line in lines] == ["planned"] * 6 + ["started", "made", "done"] * 6
     assert lines[-1]["warnings"] == ["careful"]
+
+
+def test_an_error_after_a_wish_to_cancel_is_the_cancelling(bench):
+    bench.faults = {"b": MedDLError("E406", "interrupted inside a library")}
+    summary = bench.run(is_cancelled=lambda: "b" in bench.ran)
+    assert [report.state for report in summary.reports] == ["done"] + ["cancelled"] * 5

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from pydicom.uid import RTStructureSetStorage
 
 from MedDLLogic.errors import MedDLError
 from MedDLLogic.io.read import read_image
@@ -13,7 +14,7 @@ from MedDLLogic.jobs import case_ids
 from MedDLLogic.jobs.case_ids import INDEX_NAME, Case, inputs_state, with_ids, write_index
 from MedDLLogic.jobs.cases import find_cases
 from MedDLLogic.jobs.manifest import CaseStarted, Manifest
-from Testing.io.dicom_build import OTHER_SERIES, SERIES, ct_series, save_all
+from Testing.io.dicom_build import OTHER_SERIES, SERIES, ct_series, save, save_all
 
 ONE, TWO = ("image",), ("t1", "t1c")
 
@@ -106,6 +107,15 @@ def test_a_folder_of_dicom_folders_is_one_case_each(tmp_path):
     assert [Path(path).name for path in paths_of(cases)] == ["1", "2"]
     assert len({case.id for case in cases}) == 2
     assert read_image(paths_of(cases)[0]).image.voxels.ndim == 4
+
+
+def test_a_folder_of_structure_sets_alone_is_no_case_beside_images(tmp_path):
+    save_series(SERIES, tmp_path / "study" / "CT")
+    structures = ct_series(1)[0]
+    structures.SOPClassUID, structures.Modality = RTStructureSetStorage, "RTSTRUCT"
+    del structures.PixelData
+    save(structures, touch(tmp_path / "study" / "RS" / "rs.dcm"))
+    assert [Path(path).name for path in paths_of(find_cases([tmp_path / "study"], ONE))] == ["CT"]
 
 
 def test_a_series_is_chosen_in_a_table(tmp_path):

@@ -150,3 +150,26 @@ def test_the_spacing_aware_network_depends_on_the_spacing():
         fine, coarse = (network(image, torch.tensor([[mm, mm, mm]])) for mm in (1.0, 3.0))
     assert fine.shape == (1, 4, 16, 16, 32)
     assert not torch.allclose(fine, coarse)
+
+
+def test_a_file_of_another_size_is_refused_without_reading_all_of_it(unet_stage):
+    stage, path = unet_stage
+    with path.open("ab") as file:
+        file.truncate(1 << 40)  # more than any memory; takes no room on the disk
+    assert refusal(stage, path) == "E404"
+
+
+@pytest.mark.parametrize("name", ["archive/data.pkl", "archive/constants.pkl"])
+def test_an_archive_that_grows_when_read_is_refused(unet_stage, tmp_path, name):
+    path = tmp_path / "bomb.pt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(name, "w") as file:
+        for _ in range(80):
+            file.write(bytes(1 << 20))
+    assert refusal(with_file(unet_stage[0], path, format="state_dict"), path) == "E408"
+
+
+@pytest.mark.parametrize("change", [{"channels": (10**6, 10**6)}, {"strides": (2,) * 1000}, {"act": "x" * 1000}])
+def test_a_network_that_would_take_all_memory_is_not_built(unet_stage, change):
+    stage, path = unet_stage
+    network = replace(stage.network, parameters=UNET | change)
+    assert refusal(replace(stage, network=network), path) == "E401"

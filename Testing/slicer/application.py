@@ -25,7 +25,7 @@ class App:
     def __init__(self, version: tuple[int, int], folder: Path) -> None:
         self.majorVersion, self.minorVersion = version
         self.temporaryPath = str(folder)
-        self.defaultScenePath = str(folder)
+        self.defaultScenePath = self.slicerHome = str(folder)
         self.status: int | None = None
         self._options = SimpleNamespace(runPythonAndExit=False, noMainWindow=True)
         self._module: Any = None
@@ -49,7 +49,10 @@ class App:
         self.status = status
 
     def moduleManager(self) -> Any:
-        return SimpleNamespace(module=lambda name: self._module if name == "MedDL" else None)
+        return SimpleNamespace(
+            module=lambda name: self._module if name == "MedDL" else None,
+            disconnect=lambda signature, slot: signature == "moduleAboutToBeUnloaded(QString)",
+        )
 
     def processEvents(self) -> None:
         QtWidgets.QApplication.processEvents()
@@ -101,8 +104,17 @@ class ScriptedLoadableModuleWidget:
     def setup(self) -> None:
         pass
 
-    def onReload(self) -> None:
+    def exit(self) -> None:
         pass
+
+    def cleanup(self) -> None:
+        pass
+
+    def _onModuleAboutToBeUnloaded(self, name: str) -> None:
+        pass
+
+    def onReload(self) -> None:
+        sys.modules["slicer"].util.reloadScriptedModule(self.moduleName)
 
 
 class ScriptedLoadableModuleLogic:
@@ -153,12 +165,23 @@ class Application:
         frame.setLayout(QtWidgets.QVBoxLayout())
         self.frame = frame
         self.widget = module.MedDLWidget(pythonqt.Wrapped(frame))
-        frame.python_side = self.widget
+        frame.python_side = self.slicer.modules.MedDLWidget = self.widget
         entry._widget = pythonqt.Wrapped(frame)
         self.slicer.app._module = entry
         self.widget.setup()
         self._ui = self.slicer.util.childWidgetVariables(pythonqt.Wrapped(frame))
+        self.enter()
         return self.widget
+
+    def enter(self) -> None:
+        """The user opens the module."""
+        self.frame.entered = True
+        self.widget.enter()
+
+    def leave(self) -> None:
+        """The user opens another module."""
+        self.frame.entered = False
+        self.widget.exit()
 
     def child(self, name: str) -> Any:
         """A named widget of the panel."""

@@ -33,7 +33,7 @@ class _Wrapper:
 
     def __init__(self, node: Any) -> None:
         self.parameterNode = node
-        self._tags: list[list[tuple[Any, Callable[..., None]]]] = []
+        self._ties: list[list[_Tie]] = []
 
     def AddObserver(self, event: Any, callback: Callable[..., None], priority: float = 0.0) -> int:
         return int(self.parameterNode.AddObserver(event, callback, priority))
@@ -41,23 +41,28 @@ class _Wrapper:
     def RemoveObserver(self, tag: int) -> None:
         self.parameterNode.RemoveObserver(tag)
 
-    def connectGui(self, gui: Any) -> int:
-        """Tie each widget that names a parameter to it; returns a tag for ``disconnectGui``."""
-        ties = [_Tie(self, widget) for widget in vars(gui).values() if _parameter_of(widget)]
-        self._tags.append(ties)  # type: ignore[arg-type]
-        return len(self._tags) - 1
+    def connectGui(self, gui: Any) -> None:
+        """Tie each widget that names a parameter to it; as in a true Slicer, no tag comes back."""
+        named = {_parameter_of(widget): widget for widget in vars(gui).values() if _parameter_of(widget)}
+        self.connectParametersToGui(named)
 
-    def disconnectGui(self, tag: int) -> None:
-        for tie in self._tags[tag]:
-            tie.cut()  # type: ignore[attr-defined]
-        self._tags[tag] = []
+    def connectParametersToGui(self, mapping: dict[str, Any]) -> int:
+        """Tie each parameter to its widget; returns a tag for ``disconnectGui``."""
+        self._ties.append([_Tie(self, name, widget) for name, widget in mapping.items()])
+        return len(self._ties) - 1
+
+    def disconnectGui(self, tag: int | None) -> None:
+        """A tag that is none is let pass, as in a true Slicer, and nothing is untied."""
+        if tag is not None:
+            for tie in self._ties[tag]:
+                tie.cut()
 
 
 class _Tie:
-    """One widget and one parameter that follow each other."""
+    """One widget and one parameter that follow each other; the parameter's value goes first, None too."""
 
-    def __init__(self, state: _Wrapper, widget: Any) -> None:
-        self.state, self.widget, self.name = state, widget, _parameter_of(widget)
+    def __init__(self, state: _Wrapper, name: str, widget: Any) -> None:
+        self.state, self.name, self.widget = state, name, widget
         if self.name not in state.FIELDS:
             raise ValueError(f"no parameter {self.name}")
         self.is_tied = True
@@ -77,13 +82,13 @@ class _Tie:
     def _tie_node(self) -> None:
         self._show()
         self.widget.connect("currentNodeChanged(vtkMRMLNode*)", self._take)
-        self._take(self.widget.currentNode())
 
     def _tie_choices(self, choices: list[str]) -> None:
         self.widget.clear()
         self.widget.addItems(choices)
         self._show()
-        self.widget.connect("currentIndexChanged(int)", lambda _index: self._take(self.widget.currentText))
+        # With nothing selected the index is -1, and a true Slicer takes the last choice for it.
+        self.widget.connect("currentIndexChanged(int)", lambda index: self._take(choices[index]))
 
     def _take(self, value: Any) -> None:
         if self.is_tied:
@@ -93,7 +98,7 @@ class _Tie:
         value = getattr(self.state, self.name)
         if isinstance(value, str):
             self.widget.setCurrentIndex(self.widget.findText(value))
-        elif value is not None:
+        else:
             self.widget.setCurrentNode(value)
 
 

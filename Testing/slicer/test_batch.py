@@ -103,3 +103,8 @@ def test_a_file_that_is_not_what_its_name_says_never_meets_slicers_readers(
 def test_a_defect_still_ends_slicer(batch: Callable[..., int], image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "MedDLLib.batch", None)
     assert batch(image, "o.mrb", "--model", "brain-t1") == 70
+
+
+def test_the_help_is_shown_and_is_no_defect(batch: Callable[..., int], application: Application, capsys: Any) -> None:
+    assert batch("--", "--help") == 0
+    assert "--model" in capsys.readouterr().out

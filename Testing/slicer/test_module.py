@@ -18,11 +18,15 @@ from MedDLLogic.models.registry import find_card
 from MedDLLogic.models.samples import find_sample
 from MedDLLogic.records import parse_json
 from MedDLLogic.scene.segmentations import voxel_counts
+from MedDLLogic.storage import exchange_base
 
 from .application import Application
 from .conftest import EXTENSION
 
 QuickWorker = Callable[[str], str]
+
+SOURCE_KEYWORDS = {"category", "sampleName", "uris", "fileNames", "nodeNames", "customDownloader"}
+SOURCE_KEYWORDS |= {"thumbnailFileName", "loadFiles", "loadFileProperties", "checksums"}
 
 IMPORTS = """
 import os, sys, time
@@ -47,9 +51,13 @@ print([name for name in heavy if name in sys.modules])
 def sample_data(application: Application, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     """What was registered with the Sample Data module."""
     registered: list[dict[str, Any]] = []
+
+    def register(**source: Any) -> None:
+        assert set(source) <= SOURCE_KEYWORDS
+        registered.append(source)
+
     module = ModuleType("SampleData")
-    logic = SimpleNamespace(registerCustomSampleDataSource=lambda **source: registered.append(source))
-    module.SampleDataLogic = logic  # type: ignore[attr-defined]
+    module.SampleDataLogic = SimpleNamespace(registerCustomSampleDataSource=register)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "SampleData", module)
     return registered
 
@@ -150,9 +158,19 @@ def test_a_sample_that_cannot_be_fetched_is_told_to_the_user(
 
 
 def test_reload_reads_our_code_from_disk_again(panel: Application) -> None:
-    before = sys.modules["MedDLLib.presenter"]
-    panel.widget.onReload()
+    before, widget = sys.modules["MedDLLib.presenter"], panel.widget
+    widget.onReload()
     assert importlib.import_module("MedDLLib.presenter") is not before
+    assert panel.slicer.util.getModuleWidget("MedDL") is not widget
+    assert widget.Observations == []
+
+
+def test_reload_stops_the_run(listed_model: str, panel: Application, volume: Any, quick_worker: QuickWorker) -> None:
+    quick_worker("hang")
+    panel.widget.enter()
+    panel.child("applyButton").click()
+    panel.widget.onReload()
+    assert list(exchange_base().iterdir()) == []
 
 
 def test_cleanup_leaves_no_observer_and_no_worker(panel: Application, listed_model: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from MedDLLogic.scene.segmentations import read_segmentation
+from MedDLLogic.scene.volumes import push_volume
 from MedDLLogic.storage import exchange_base
 from Testing.small_models import ball
 
@@ -153,6 +154,41 @@ def test_a_python_without_the_packages_is_told(ready: Application, tmp_path: Pat
     ready.child("workerPython").currentPath = str(bare)
     run(ready)
     assert status(ready).startswith("MEDDL-E104: torch is missing in the worker's Python")
+
+
+def test_an_emptied_path_gives_slicers_own_python_again(ready: Application) -> None:
+    ready.child("workerPython").currentPath = "/nowhere/python"
+    ready.child("workerPython").currentPath = ""
+    assert ready.slicer.util.settingsValue("MedDL/WorkerPython", None) == ""
+
+
+def test_a_volume_that_was_there_before_the_panel_is_chosen(volume: Any, panel: Application) -> None:
+    assert panel.child("inputSelector").currentNode() is volume
+
+
+def test_a_volume_that_came_while_another_module_was_open_is_chosen(panel: Application) -> None:
+    panel.leave()
+    panel.slicer.mrmlScene.Clear()
+    node = panel.slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "Later")
+    panel.enter()
+    assert panel.widget.logic.getParameterNode().inputVolume is node
+
+
+def test_the_device_stays_chosen_when_the_state_is_shown_anew(panel: Application) -> None:
+    panel.child("deviceSelector").setCurrentIndex(1)
+    for state in (None, panel.widget.logic.getParameterNode()):
+        panel.widget._follow(state)
+    assert panel.widget.logic.getParameterNode().device == "cpu"
+
+
+def test_a_script_may_press_apply_in_a_panel_that_is_not_open(ready: Application, quick_worker: QuickWorker) -> None:
+    quick_worker("finish")
+    ready.leave()
+    ready.slicer.mrmlScene.Clear()
+    node = push_volume(ready.slicer.mrmlScene, ball()[0], "Ball")
+    ready.child("inputSelector").setCurrentNode(node)
+    run(ready)
+    assert len(segmentations(ready)) == 1
 
 
 def test_the_choice_is_kept_in_the_scene(ready: Application) -> None:

@@ -79,6 +79,23 @@ def test_without_a_setting_slicers_own_python_is_taken(launch: Any, tmp_path: Pa
     assert launch.worker_launch("m", python="", environment={}).program == str(own)
 
 
+def test_a_slicer_built_without_pythonslicer_uses_the_python_it_runs_on(
+    launch: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert launch.worker_launch("m", python="", environment={}).program == sys.executable
+
+
+def test_slicer_itself_is_never_taken_for_a_python(launch: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    application = tmp_path / "SlicerApp-real"
+    application.touch(mode=0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(application))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path))
+    with pytest.raises(MedDLError, match="E101"):
+        launch.worker_launch("m", python="", environment={})
+
+
 def test_a_python_that_is_not_there_is_refused(launch: Any) -> None:
     with pytest.raises(MedDLError, match="E101"):
         launch.worker_launch("m", python="/nowhere/python", environment={})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,27 @@ class ctkCollapsibleButton(QtWidgets.QWidget):
 
 
 class ctkPathLineEdit(QtWidgets.QLineEdit):
-    """A line for a path."""
+    """A line for a path. An empty line is no valid path, so emptying it changes validity and tells no path."""
 
-    SIGNATURES = {"currentPathChanged": "currentPathChanged(QString)"}
+    SIGNATURES = {
+        "currentPathChanged": "currentPathChanged(QString)",
+        "validInputChanged": "validInputChanged(bool)",
+    }
     currentPathChanged = QtCore.Signal(str)
+    validInputChanged = QtCore.Signal(bool)
 
     def __init__(self, parent: QtWidgets.QWidget | None = None) -> None:
         super().__init__(parent)
-        self.textChanged.connect(self.currentPathChanged)
+        self._was_valid = False
+        self.textChanged.connect(self._tell)
+
+    def _tell(self, path: str) -> None:
+        is_valid, was_valid = bool(path), self._was_valid
+        self._was_valid = is_valid
+        if is_valid:
+            self.currentPathChanged.emit(path)
+        if is_valid != was_valid:
+            self.validInputChanged.emit(is_valid)
 
     currentPath = QtCore.Property(str, lambda self: self.text(), lambda self, path: self.setText(path))
 
@@ -82,11 +96,18 @@ class qSlicerScriptedLoadableModuleWidget(qMRMLWidget):
     """The parent of a module's panel; ``self`` gives the Python side."""
 
     python_side: Any = None
+    entered = False
 
     def self(self) -> Any:
         return self.python_side
 
-    isEntered = QtCore.Property(bool, lambda self: True)
+    def reload(self) -> None:
+        """A new Python side of the class that the module has now, as Reload makes one."""
+        self.python_side = sys.modules["MedDL"].MedDLWidget(pythonqt.Wrapped(self))
+        sys.modules["slicer"].modules.MedDLWidget = self.python_side
+        self.python_side.setup()
+
+    isEntered = QtCore.Property(bool, lambda self: self.entered)
 
 
 class qMRMLNodeComboBox(QtWidgets.QComboBox):
@@ -137,16 +158,19 @@ class qMRMLNodeComboBox(QtWidgets.QComboBox):
         exact = not self._flags["showChildNodeTypes"]
         return [n for n in every if any(n.GetClassName() == t if exact else n.IsA(t) for t in self._types)]
 
-    def _update(self, *_event: Any) -> None:
-        before = self.currentData()
+    def _update(self, *event: Any) -> None:
+        before, was_empty = self.currentData(), bool(event) and not self.count()
         self.blockSignals(True)
         self.clear()
         if self._flags["noneEnabled"]:
             self.addItem("None", "")
         for node in self._nodes():
             self.addItem(node.GetName(), node.GetID())
-        found = self.findData(before)
-        self.setCurrentIndex(found if found >= 0 else (0 if self.count() else -1))
+        # Qt takes the first line when lines come into an empty list, and a neighbor of one that went;
+        # where nothing was selected among others, nothing is.
+        fallback = 0 if self.count() and (before or was_empty or self._flags["noneEnabled"]) else -1
+        found = self.findData(before) if before else -1
+        self.setCurrentIndex(found if found >= 0 else fallback)
         self.blockSignals(False)
         self._tell()
 

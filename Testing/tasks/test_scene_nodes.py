@@ -106,3 +106,13 @@ def test_channels_on_nodes_of_different_grids_are_brought_together(scene, unet_c
 def test_something_that_is_no_image_is_refused(bright_card):
     with pytest.raises(MedDLLogic.MedDLError, match="E101"):
         MedDLLogic.segment(42, model=str(bright_card))
+
+
+def test_what_the_scene_has_to_say_of_a_node_is_told(scene, bright_card):
+    image, inside = ball()
+    plain = push_volume(scene, image.with_voxels(inside[None].astype(np.int16)), "plain")
+    labels = scene.AddNode(slicer.vtkMRMLLabelMapVolumeNode())
+    labels.CopyContent(plain)
+    told = []
+    MedDLLogic.segment(labels, model=str(bright_card), on_event=told.append)
+    assert any(event.kind == "warning" and "label map" in event.message for event in told)

@@ -1,5 +1,8 @@
 """The segment task on images whose answer is known: results lie where the image lies."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -10,9 +13,11 @@ from MedDLLogic.errors import MedDLError
 from MedDLLogic.geometry import UNKNOWN, Geometry
 from MedDLLogic.image import Image
 from MedDLLogic.job import Box
+from MedDLLogic.recipe import Recipe
+from MedDLLogic.records import parse_json
 
 from ..geometries import axis_orders, grid, stored_as
-from ..small_models import ball, make_bright_card
+from ..small_models import ball, make_bright_card, save_card
 
 
 def dice(one, other):
@@ -192,3 +197,51 @@ def test_progress_only_grows_and_ends_at_one(unet_card):
     MedDLLogic.segment({"first": image, "second": image}, model=str(unet_card), on_event=told.append)
     fractions = [event.fraction for event in told if event.kind == "progress"]
     assert fractions == sorted(fractions) and fractions[-1] == 1.0
+
+
+def test_the_models_first_role_gives_the_grid_in_whatever_order_the_images_come(unet_card):
+    first, second = ball()[0], ball(shape_kji=(30, 24, 18))[0]
+    one, other = (
+        MedDLLogic.segment(images, model=str(unet_card))
+        for images in ({"first": first, "second": second}, {"second": second, "first": first})
+    )
+    assert one.geometry == other.geometry == first.geometry
+    assert one.layers[0].tobytes() == other.layers[0].tobytes()
+
+
+def test_a_region_in_millimetres_needs_an_image_that_has_them(bright_card):
+    image, _ = ball(geometry=Geometry((1, 40, 40), np.eye(4), UNKNOWN), radius_mm=9.0)
+    with pytest.raises(MedDLError, match=r"E330"):
+        MedDLLogic.segment(image, model=str(bright_card), roi=Box((0, 0, 0), (9, 9, 9)))
+
+
+@pytest.mark.parametrize("far", [900.0, 1e300])
+def test_a_region_that_reaches_far_beyond_the_image_is_the_whole_image(bright_card, far):
+    image, inside = ball()
+    result = MedDLLogic.segment(image, model=str(bright_card), roi=Box((-far,) * 3, (far,) * 3))
+    assert np.array_equal(result.mask_of("bright"), inside)
+
+
+def test_a_card_that_runs_another_keeps_only_what_that_one_promises(own_home, tmp_path):
+    inner = json.loads(Path(trusted_card(tmp_path)).read_text())
+    inner["stages"][0]["decode"] = {"rule": "argmax", "channels": ["dark", "bright"]}
+    save_card(tmp_path, inner)
+    use = {"kind": "card", "name": "inner", "card": "bright", "inputs": {"image": {"role": "image"}}}
+    dark = use | {"name": "again", "inputs": {"image": {"role": "image", "within": "dark"}}}
+    outer = save_card(tmp_path, inner | {"name": "outer", "stages": [use, dark]})
+    with pytest.raises(MedDLError, match=r"E401.*dark"):
+        MedDLLogic.segment(ball()[0], model=str(outer))
+
+
+def test_a_recipe_from_a_script_gives_the_image_on_the_recipes_grid():
+    recipe = parse_json(Recipe, '{"steps": [{"kind": "orient", "codes": "RAS"}, {"kind": "linear", "scale": 2}]}')
+    image, _ = ball()
+    made = MedDLLogic.run_recipe(image, recipe=recipe)
+    assert made.geometry == image.geometry.reoriented("RAS") and made.voxels.dtype == np.float32
+    assert np.array_equal(made.voxels[0], 2 * image.voxels[0, :, ::-1, ::-1])
+
+
+def test_a_modality_that_is_none_is_not_repeated_since_it_may_be_a_name(bright_card):
+    odd = Image(ball()[0].voxels, ball()[0].geometry, modality="DOE^JOHN")
+    warnings = MedDLLogic.segment(odd, model=str(bright_card)).provenance.warnings
+    assert warnings and "DOE" not in " ".join(warnings)

@@ -226,4 +226,6 @@ def _no_image(catalog: Catalog) -> MedDLError:
     if not catalog.groups and catalog.left_out:
         return catalog.left_out[0]
     words = sorted({member.kind.words for group in catalog.groups for member in group})
-    return MedDLError("E320", "no image in this DICOM input", f"it is {', '.join(words)}" if words else "")
+    if not words:
+        return MedDLError("E320", "no DICOM image here", "", "give the folder of its slices; other formats by file")
+    return MedDLError("E320", "no image in this DICOM input", f"it is {', '.join(words)}")
