@@ -14,6 +14,7 @@ from ..models.card import WheelMember
 from ..models.registry import FoundCard, find_card, list_cards, with_used_cards
 from ..models.store import download_bytes, get_weights, missing_weights, remove_weights, trust
 from ..records import to_json
+from ..storage import models_folder
 from .terminal import Terminal, size_text
 
 
@@ -28,6 +29,7 @@ def run_list(terminal: Terminal) -> None:
     terminal.table("", ["model", "what it does", "weights", "license"], rows)
     for error in broken:
         terminal.warn(str(error))
+    terminal.say(f"Cards of your own go to {models_folder()}")
     terminal.data([{"name": r[0], "title": r[1], "is_here": r[2] == "here", "license": r[3]} for r in rows])
 
 
