@@ -39,7 +39,7 @@ def write_segmentation(node: Node, path: Path) -> None:
     if not segments_of(node):
         raise MedDLError("E301", "there is no segment to write")
     storage = slicer.vtkMRMLSegmentationStorageNode()
-    storage.SetFileName(str(path))
+    storage.SetFileName(str(path.absolute()))
     with _quiet(), labels_kept([node]):
         written = bool(storage.WriteData(node))
     if not written or not path.is_file():
@@ -79,7 +79,7 @@ def write_scene(scene: Scene, path: Path) -> None:
     _require_folder(path.parent)
     messages = slicer.vtkMRMLMessageCollection()
     with _quiet(), labels_kept(_labelmap_nodes(scene)):
-        written = bool(scene.WriteToMRB(str(path), None, messages))
+        written = bool(scene.WriteToMRB(str(path.absolute()), None, messages))
     if not written or not path.is_file():
         raise _not_written(path, messages)
     require_whole_archive(path, code="E505")
@@ -97,7 +97,7 @@ def read_scene(scene: Scene, path: Path) -> None:
     require_whole_archive(path, code="E305")
     messages = slicer.vtkMRMLMessageCollection()
     with _quiet(), _unpacking_folder(scene):
-        read = bool(scene.ReadFromMRB(str(path), 0, messages))
+        read = bool(scene.ReadFromMRB(str(path.absolute()), 0, messages))
     if not read:
         raise MedDLError("E305", "scene file not readable", detail=messages.GetAllMessagesAsString())
 
@@ -105,7 +105,7 @@ def read_scene(scene: Scene, path: Path) -> None:
 def _read_into(node: Node, path: Path) -> None:
     segment_count = require_whole_nrrd(path)
     storage = slicer.vtkMRMLSegmentationStorageNode()
-    storage.SetFileName(str(path))
+    storage.SetFileName(str(path.absolute()))
     with _quiet():
         read = bool(storage.ReadData(node))
     if not read or node.GetSegmentation().GetNumberOfSegments() != segment_count:

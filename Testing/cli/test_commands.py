@@ -75,6 +75,15 @@ def test_segment_leaves_every_product_it_was_asked_for(segmented):
     assert {path.name for path in segmented.iterdir()} == expected
 
 
+def test_a_relative_output_folder_lies_where_the_command_is_run(bright_card, image_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert (
+        run(["segment", image_file.name, "-m", str(bright_card), "-o", "out", "--products", "segmentation,scene"]) == 0
+    )
+    assert len(list((tmp_path / "out").glob("*/scene.mrb"))) == 1
+    monkeypatch.undo()
+
+
 def test_the_segmentation_file_holds_what_the_api_gives(segmented, bright_card, image_file):
     result = MedDLLogic.segment(str(image_file), model=str(bright_card))
     geometry, layers, table = layers_in(segmented / f"{segmented.name}.seg.nrrd")

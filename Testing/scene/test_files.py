@@ -1,4 +1,5 @@
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -247,3 +248,14 @@ def test_a_segmentation_made_by_hand_in_slicer_is_kept(real_data, tmp_path, name
     assert len(layers) == layer_count
     assert table.segments[0].terminology.type.meaning == "Rib"
     write_segmentation(node, tmp_path / "again.seg.nrrd")
+
+
+def test_a_relative_path_is_one_from_the_working_folder(a_scene, a_volume_node, a_result, tmp_path, monkeypatch):
+    node = push_segmentation(a_scene, a_result([1, 5]), name="s", reference_node=a_volume_node)
+    with monkeypatch.context() as here:
+        here.chdir(tmp_path)
+        write_segmentation(node, Path("s.seg.nrrd"))
+        write_scene(a_scene, Path("s.mrb"))
+        assert voxel_counts(read_segmentation_file(new_scene(), Path("s.seg.nrrd"))) == voxel_counts(node)
+        read_scene(new_scene(), Path("s.mrb"))
+    assert {path.name for path in tmp_path.iterdir()} == {"s.seg.nrrd", "s.mrb"}

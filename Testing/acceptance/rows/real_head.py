@@ -29,18 +29,18 @@ TEMPLATE_WHEEL_SHA256 = "725206484e9fb3f6691f9c2d20204a068759d5072f12055324702ee
 
 
 def _demo() -> Outcome:
-    """The demo in a process of its own, everything downloaded anew."""
+    """The demo as README.md has it, in a process and folder of its own, everything downloaded anew."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"MEDDL_HOME": str(Path(folder, "home"))}
-        command = [sys.executable, "-m", "MedDLLogic.cli", "demo", "-o", str(Path(folder, "demo"))]
+        command = [sys.executable, "-m", "MedDLLogic.cli", "demo"]
         started = time.monotonic()
-        subprocess.run(command, env=environment, check=True, capture_output=True)
+        subprocess.run(command, cwd=folder, env=environment, check=True, capture_output=True)
         seconds = time.monotonic() - started
         # Linux counts in KiB, macOS in bytes; the demo is the largest child this process ever had.
         peak_gb = (
             resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
         )
-        names = sorted(path.name for path in Path(folder, "demo").iterdir())
+        names = sorted(path.name for path in Path(folder, "meddl-demo").iterdir())
     complete = {"demo-head.seg.nrrd", "measurements.csv", "overview.png", "run.json", "scene.mrb"} <= set(names)
     passed = complete and seconds < MAX_DEMO_S and peak_gb < MAX_DEMO_GB
     return Outcome(f"{seconds:.0f} s with downloads, peak {peak_gb:.2f} GB, {len(names)} files", passed)
