@@ -40,6 +40,7 @@ ROWS = (
         "runs, no Python changed",
         "Testing/tasks",
         "Testing/cli/test_commands.py",
+        "Testing/slicer/test_doors.py",
     ),
     _row(
         "bad-inputs",
