@@ -14,6 +14,7 @@ from ..job import Box, CardRef, Job, OutputPolicy, Product
 from ..jobs.batch import BatchSummary, run_batch
 from ..jobs.case import in_batch
 from ..jobs.cases import find_cases
+from ..jobs.products import RECORD, RunRecord
 from ..jobs.signals import cancelled_by_signals
 from ..models.registry import find_card
 from ..models.store import require_ready
@@ -127,6 +128,8 @@ def _run(terminal: Terminal, jobs: Sequence[Job]) -> None:
 def _show(terminal: Terminal, summary: BatchSummary, folder: Path) -> None:
     rows = [[r.case, r.state, ", ".join(r.outputs.values()) or str(r.error or "")] for r in summary.reports]
     terminal.table("", ["case", "", "files"], rows)
+    if len(summary.reports) == 1:
+        _show_volumes(terminal, folder / summary.reports[0].case / RECORD)
     terminal.say(f"Results in {folder}. Research use only.")
     terminal.data(
         {
@@ -142,6 +145,16 @@ def _show(terminal: Terminal, summary: BatchSummary, folder: Path) -> None:
             ],
         }
     )
+
+
+def _show_volumes(terminal: Terminal, path: Path) -> None:
+    """The volumes of the one case, where there are any: a table for a thousand cases helps nobody."""
+    if not path.is_file():
+        return
+    record = parse_json(RunRecord, path.read_bytes())
+    rows = [[m.segment_id, m.value] for m in record.measurements if m.quantity == "volume"]
+    if rows:
+        terminal.table("", ["segment", "volume (ml)"], rows)
 
 
 def _products(text: str) -> tuple[Product, ...]:

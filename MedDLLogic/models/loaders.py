@@ -29,12 +29,13 @@ SLACK_BYTES = 64 << 20
 _WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network_weights")
 
 
-def load_network(stage: NetworkStage, path: Path, *, is_trusted: bool) -> nn.Module:
+def load_network(stage: NetworkStage, path: Path, *, model: str, is_trusted: bool) -> nn.Module:
     """The stage's network in evaluation mode, on the CPU.
 
     Parameters
     ----------
     path : the weights file.
+    model : the card's name, for the hints of errors.
     is_trusted : somebody said yes to code in the file of that hash; needed for TorchScript only.
 
     Raises
@@ -43,13 +44,15 @@ def load_network(stage: NetworkStage, path: Path, *, is_trusted: bool) -> nn.Mod
         E407 for a format that is not what the card says, E408 for an archive that would grow when read.
     """
     _require_safe_torch()
-    content = _read_verified(path, stage.weights)
+    content = _read_verified(path, stage.weights, model)
     found = _format_of(content)
     if stage.network.format == "torchscript":
         if found != "torchscript":
             raise MedDLError("E407", "weights file is not TorchScript", f"it is {found}")
         if not is_trusted:
-            raise MedDLError("E405", "this model is a program", "TorchScript", "say yes with: meddl models trust NAME")
+            raise MedDLError(
+                "E405", "this model is a program", "TorchScript", f"say yes with: meddl models trust {model}"
+            )
         return _load_torchscript(content)
     return _fill(stage, _read_tensors(content, found))
 
@@ -64,16 +67,16 @@ def _require_safe_torch() -> None:
         )
 
 
-def _read_verified(path: Path, weights: Weights) -> bytes:
+def _read_verified(path: Path, weights: Weights, model: str) -> bytes:
     try:
         with path.open("rb") as file:
             content = file.read(weights.size_bytes + 1)
     except OSError as exc:
-        raise MedDLError("E403", "weights not readable", type(exc).__name__, "get the model again") from exc
+        raise MedDLError("E403", "weights not readable", type(exc).__name__, f"meddl models get {model}") from exc
     found = hashlib.sha256(content).hexdigest()
     if found != weights.sha256:
         why = "another size" if len(content) != weights.size_bytes else f"SHA-256 {found[:12]}…"
-        raise MedDLError("E404", "weights differ from the card", why, "get the model again: meddl models get")
+        raise MedDLError("E404", f"weights of {model} differ from the card", why, f"meddl models get {model}")
     return content
 
 

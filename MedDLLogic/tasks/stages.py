@@ -96,7 +96,8 @@ def _predict(found: FoundCard, stage: NetworkStage, working: Working, native: Ge
     from ..inference.torch_backend import TorchPredictor
     from ..models.loaders import load_network
 
-    module = load_network(stage, weights_file(found, stage), is_trusted=is_trusted(found, stage.weights.sha256))
+    path = weights_file(found, stage)
+    module = load_network(stage, path, model=found.card.name, is_trusted=is_trusted(found, stage.weights.sha256))
     predictor = TorchPredictor(module, stage.network, run.device)
     grid = working.image.geometry
     side: dict[str, NDArray[np.float32]] = {name: _side_input(name, grid) for name in stage.network.side_inputs}

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 
 from MedDLLogic.cli import run
+from MedDLLogic.job import Job
 from MedDLLogic.models.card import ModelCard
 from MedDLLogic.models.networks import architectures
 from MedDLLogic.recipe import Recipe, Step
@@ -17,10 +18,16 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+CARD, JOB = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+
+
 def test_the_example_card_is_a_card():
-    block = re.search(r"```json\n(.*?)```", TEXT, re.DOTALL).group(1)
-    card = parse_json(ModelCard, block, code="E401")
+    card = parse_json(ModelCard, CARD, code="E401")
     assert card.network_stages[0].network.architecture in architectures()
+
+
+def test_the_example_job_is_a_job():
+    assert parse_json(Job, JOB, code="E102").card is not None
 
 
 def test_the_example_recipe_is_a_recipe():

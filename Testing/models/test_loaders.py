@@ -30,7 +30,7 @@ def with_file(stage, path, **network):
 
 def refusal(stage, path, *, is_trusted=False):
     with pytest.raises(MedDLError) as caught:
-        load_network(stage, path, is_trusted=is_trusted)
+        load_network(stage, path, model="m", is_trusted=is_trusted)
     return caught.value.code
 
 
@@ -40,7 +40,7 @@ def unet_stage(tmp_path):
 
 
 def test_safetensors_fill_the_network_that_the_card_names(unet_stage):
-    network = load_network(*unet_stage, is_trusted=False)
+    network = load_network(*unet_stage, model="m", is_trusted=False)
     assert not network.training
     assert network(torch.zeros(1, 2, 16, 16, 16)).shape == (1, 3, 16, 16, 16)
 
@@ -55,17 +55,17 @@ def test_a_changed_byte_is_noticed(unet_stage):
 
 def test_a_state_dict_is_read_whatever_its_name_says(unet_stage, tmp_path):
     stage, path = unet_stage
-    tensors = load_network(stage, path, is_trusted=False).state_dict()
+    tensors = load_network(stage, path, model="m", is_trusted=False).state_dict()
     disguised = tmp_path / "weights.safetensors"
     torch.save({"state_dict": tensors}, disguised)
-    loaded = load_network(with_file(stage, disguised, format="state_dict"), disguised, is_trusted=False)
+    loaded = load_network(with_file(stage, disguised, format="state_dict"), disguised, model="m", is_trusted=False)
     assert all(torch.equal(loaded.state_dict()[key], tensors[key]) for key in tensors)
 
 
 @pytest.mark.parametrize("change", ["missing", "unknown", "misshapen"])
 def test_weights_that_do_not_fit_are_refused(unet_stage, tmp_path, change):
     stage, path = unet_stage
-    tensors = dict(load_network(stage, path, is_trusted=False).state_dict())
+    tensors = dict(load_network(stage, path, model="m", is_trusted=False).state_dict())
     first = next(iter(tensors))
     if change == "missing":
         del tensors[first]
@@ -85,7 +85,7 @@ def test_torchscript_does_not_run_without_a_yes(tmp_path):
 
 def test_torchscript_runs_after_a_yes(tmp_path):
     stage = stage_of(make_bright_card(tmp_path))
-    network = load_network(stage, tmp_path / "bright.ts", is_trusted=True)
+    network = load_network(stage, tmp_path / "bright.ts", model="m", is_trusted=True)
     assert network(torch.full((1, 1, 2, 2, 2), 0.25))[0, 1].mean() == 0.25
 
 
