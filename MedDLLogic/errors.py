@@ -60,6 +60,7 @@ CODES: dict[str, str] = {
     "E605": "some cases of a batch failed",
     "E606": "model gave numbers that are not finite",
     "E607": "nothing found where a step needs something",
+    "E608": "result is doubtful",
     "E901": "defect in MedDL",
 }
 

@@ -27,8 +27,8 @@ def card_json(name, *, inputs, stages, segments):
     return EMPTY_CARD | {"name": name, "title": name, "inputs": inputs, "stages": stages, "segments": segments}
 
 
-def input_json(role, modality="MR"):
-    return {"role": role, "modality": modality, "description": "a phantom"}
+def input_json(role, modality="MR", **more):
+    return {"role": role, "modality": modality, "description": "a phantom"} | more
 
 
 def segment_json(name, value=1, layer=0, color=(255, 0, 0)):
@@ -69,7 +69,10 @@ def make_bright_card(folder, *, name="bright", recipe=(), decode=None, postproce
         "postprocess": list(postprocess),
     } | ({"tiling": tiling} if tiling else {})
     return save_card(
-        folder, card_json(name, inputs=[input_json("image")], stages=[stage], segments=[segment_json("bright")])
+        folder,
+        card_json(
+            name, inputs=[input_json("image", in_patient=False)], stages=[stage], segments=[segment_json("bright")]
+        ),
     )
 
 

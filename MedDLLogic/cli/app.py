@@ -70,7 +70,7 @@ def demo(
     wheelhouse: Wheelhouse = None,
     as_json: Json = False,
 ) -> None:
-    """Fetch a real head MRI and two models (55 MB), segment brain and tissue, show the result."""
+    """Fetch a real head MRI and two models (54 MB), segment brain and tissue, show the result."""
     from .demo import run_demo
 
     run_demo(Terminal(as_json=as_json), output, device=device, wheelhouse=wheelhouse)

@@ -40,6 +40,7 @@ def run_demo(terminal: Terminal, output: Path, *, device: str, wheelhouse: Path 
     with terminal.watching() as emit, cancelled_by_signals() as is_cancelled:
         outcome = run_case(job, emit, is_cancelled)
     _show(terminal, outcome, output, time.monotonic() - started_s)
+    terminal.say(f"The head itself, to try the other commands on: {path}")
 
 
 def _say_what_comes(terminal: Terminal, sample: Sample, found: FoundCard) -> None:

@@ -35,11 +35,15 @@ Parameter = Scalar | tuple[int, ...] | tuple[float, ...] | tuple[tuple[int, ...]
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One image a model needs: its role, DICOM modality, and what it must look like."""
+    """One image a model needs: its role, DICOM modality, and what it must look like.
+
+    ``in_patient`` refuses pictures that have no place and size in the patient.
+    """
 
     role: str
     modality: str
     description: str
+    in_patient: bool = True
 
     def __post_init__(self) -> None:
         require_role(self.role)
@@ -260,6 +264,8 @@ class Performance:
 class ModelCard:
     """A model: everything a run and its user need to know.
 
+    ``plausible_ml`` maps segment ids to the volumes between which a result raises no doubt.
+
     Raises
     ------
     MedDLError : E401 when stages use roles or masks that nothing provides.
@@ -278,6 +284,7 @@ class ModelCard:
     citation: tuple[str, ...]
     intended_use: str
     limits: tuple[str, ...] = ()
+    plausible_ml: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     performance: tuple[Performance, ...] = ()
     schema_version: Literal[1] = 1
 
@@ -292,6 +299,7 @@ class ModelCard:
         _require_known_masks(self)
         _require_made_segments(self)
         _require_layers_for_overlaps(self)
+        _require_ranges(self)
 
     @property
     def table(self) -> LabelTable:
@@ -376,3 +384,10 @@ def _require_layers_for_overlaps(card: ModelCard) -> None:
             used = [layers[channel] for channel in stage.decode.channels if channel in layers]
             if len(used) != len(set(used)):
                 raise MedDLError("E401", "segments", "thresholded channels may overlap: give each a layer of its own")
+
+
+def _require_ranges(card: ModelCard) -> None:
+    for segment_id, (low, high) in card.plausible_ml.items():
+        LabelTable(card.segments).by_id(segment_id)
+        if not 0 <= low < high:
+            raise MedDLError("E401", "plausible_ml", f"{segment_id}: low must lie below high")

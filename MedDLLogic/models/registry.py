@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from ..errors import MedDLError
@@ -65,7 +66,10 @@ def find_card(name_or_path: str) -> FoundCard:
             path = folder / f"{name_or_path}.json"
             if path.is_file():
                 return _named_card(path, is_shipped=is_shipped)
-    raise MedDLError("E403", "no model of this name", Path(name_or_path).name[:40], "see: meddl models list")
+    names = [path.stem for folder in (resource_path("Models"), models_folder()) for path in folder.glob("*.json")]
+    close = get_close_matches(name_or_path, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else "see: meddl models list"
+    raise MedDLError("E403", "no model of this name", Path(name_or_path).name[:40], hint)
 
 
 def with_used_cards(found: FoundCard) -> Iterator[FoundCard]:

@@ -119,9 +119,12 @@ def _tint(mask: NDArray[np.bool_], segment: Segment) -> NDArray[np.uint8]:
 
 
 def _label_edges(axes: Axes, plane: _Plane) -> None:
+    from matplotlib.patheffects import withStroke
+
     places = ((0.02, 0.5, plane.left), (0.98, 0.5, plane.right), (0.5, 0.97, plane.top), (0.5, 0.03, plane.bottom))
     for x, y, letter in places:
-        axes.text(x, y, letter, transform=axes.transAxes, color=FOREGROUND, fontsize=9, ha="center", va="center")
+        text = axes.text(x, y, letter, transform=axes.transAxes, color=FOREGROUND, fontsize=9, ha="center", va="center")
+        text.set_path_effects([withStroke(linewidth=2.5, foreground=BACKGROUND)])
 
 
 def _draw_legend(figure: Figure, result: Result) -> None:

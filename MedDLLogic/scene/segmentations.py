@@ -66,7 +66,7 @@ def push_segmentation(
     _fill(node.GetSegmentation(), result, _algorithm(result, algorithm_name, algorithm_version))
     # Views and panels follow every change of a node in the scene, so it goes there once it is complete.
     scene.AddNode(node)
-    _put_in_place(scene, node, result.geometry, reference_node)
+    _put_in_place(scene, node, result, reference_node)
     if voxel_counts(node) != expected:
         _take_back(scene, node)
         raise MedDLError("E505", "segmentation in the scene differs from the result", "voxel counts are not the same")
@@ -149,16 +149,27 @@ def _labelmap(result: Result, layer: int) -> Any:
     return labelmap
 
 
-def _put_in_place(scene: Scene, node: Node, geometry: Geometry, reference_node: Node | None) -> None:
+def _put_in_place(scene: Scene, node: Node, result: Result, reference_node: Node | None) -> None:
     node.CreateDefaultDisplayNodes()
+    _outline_upper_layers(node, result)
     if reference_node is None:
-        text = slicer.vtkSegmentationConverter.SerializeImageGeometry(ras_matrix(geometry), extent_of(geometry))
+        text = slicer.vtkSegmentationConverter.SerializeImageGeometry(
+            ras_matrix(result.geometry), extent_of(result.geometry)
+        )
         node.GetSegmentation().SetConversionParameter(REFERENCE_GEOMETRY, text)
     else:
         # The transform comes first: the grid is written down as seen from the node's own space.
         node.SetAndObserveTransformNodeID(reference_node.GetTransformNodeID())
         node.SetReferenceImageGeometryParameterFromVolumeNode(reference_node)
     hierarchy.place_beside(scene, node, reference_node)
+
+
+def _outline_upper_layers(node: Node, result: Result) -> None:
+    """Segments that lie over others are drawn as lines, or their filling would hide those below."""
+    display_node = node.GetDisplayNode()
+    for segment in result.table:
+        if segment.layer > 0 and display_node is not None:
+            display_node.SetSegmentOpacity2DFill(segment.id, 0.0)
 
 
 def _take_back(scene: Scene, node: Node) -> None:

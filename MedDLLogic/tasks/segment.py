@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import math
 import platform
 import time
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import numpy as np
 from .. import __version__
 from ..errors import MedDLError
 from ..events import Reporter
+from ..geometry import require_millimetres
 from ..image import Image
 from ..inference.decode import Mask
 from ..inference.device import choose_device, set_seed
@@ -22,7 +24,7 @@ from ..metrics.segments import measure_segments
 from ..models.card import ModelCard
 from ..models.registry import FoundCard, find_card
 from ..models.store import require_ready
-from ..result import LabelVolume, Provenance, Result
+from ..result import LabelVolume, Measurement, Provenance, Result
 from .inputs import TaskInputs
 from .stages import Run, run_card, stage_shares
 
@@ -62,7 +64,8 @@ def segment(job: Job, inputs: TaskInputs, reporter: Reporter, *, keep_probabilit
     started_s = time.monotonic()
     found = required_card(job)
     device = choose_device(job.device)
-    findings = (*inputs.findings, *_modality_findings(found.card, inputs.images, reporter))
+    _require_places(found.card, inputs.images)
+    findings = [*inputs.findings, *_modality_findings(found.card, inputs.images)]
     wanted = frozenset(segment.id for segment in found.card.segments) if keep_probabilities else frozenset()
     run = Run(device, reporter, wanted)
     set_seed(job.seed)
@@ -72,6 +75,10 @@ def segment(job: Job, inputs: TaskInputs, reporter: Reporter, *, keep_probabilit
         layers = _layers(table, masks, inputs)
         kept = {s.id: inputs.to_native(run.probabilities.pop(s.id)) for s in table if s.id in run.probabilities}
         first = next(iter(inputs.images.values()))
+        measurements = measure_segments(table, masks, first, inputs.first.geometry)
+        findings += _doubts(found.card, measurements)
+        for finding in findings[len(inputs.findings) :]:
+            reporter.warn(finding.code, finding.message)
         provenance = Provenance(
             card=found.card.name,
             card_version=found.card.version,
@@ -85,7 +92,6 @@ def segment(job: Job, inputs: TaskInputs, reporter: Reporter, *, keep_probabilit
             warnings=tuple(f"{finding.code}: {finding.message}" for finding in findings),
             seconds=round(time.monotonic() - started_s, 3),
         )
-        measurements = measure_segments(table, masks, first, inputs.first.geometry)
     return Result(inputs.first.geometry, layers, table, kept, measurements, provenance)
 
 
@@ -113,7 +119,26 @@ def _layers(table: LabelTable, masks: Mapping[str, Mask], inputs: TaskInputs) ->
     return tuple(np.ascontiguousarray(inputs.to_native(layer)) for layer in layers)
 
 
-def _modality_findings(card: ModelCard, images: Mapping[str, Image], reporter: Reporter) -> list[Finding]:
+def _require_places(card: ModelCard, images: Mapping[str, Image]) -> None:
+    for spec in card.inputs:
+        if spec.in_patient and spec.role in images:
+            require_millimetres(images[spec.role].geometry)
+
+
+def _doubts(card: ModelCard, measurements: tuple[Measurement, ...]) -> list[Finding]:
+    """What the card calls implausible: the wrong kind of image is the usual reason."""
+    doubts = []
+    for found in measurements:
+        low, high = card.plausible_ml.get(found.segment_id, (0.0, math.inf))
+        if found.quantity == "volume" and not low <= found.value <= high:
+            text = (
+                f"{found.segment_id} of {found.value:.0f} ml is not plausible ({low:g} to {high:g}): look at the image"
+            )
+            doubts.append(Finding("E608", "warning", text))
+    return doubts
+
+
+def _modality_findings(card: ModelCard, images: Mapping[str, Image]) -> list[Finding]:
     findings = []
     for spec in card.inputs:
         given = images[spec.role].modality if spec.role in images else ""
@@ -121,5 +146,4 @@ def _modality_findings(card: ModelCard, images: Mapping[str, Image], reporter: R
             said = given if given in _MODALITIES else "something else"  # a tag's text may be anybody's name
             text = f"the model wants {spec.modality} as {spec.role}, the image says {said}"
             findings.append(Finding("E331", "warning", text))
-            reporter.warn("E331", text)
     return findings

@@ -66,7 +66,8 @@ def run_card(found: FoundCard, images: Mapping[str, Image], run: Run, prefix: st
             masks |= _run_network(found, stage, images, masks, run, prefix)
         else:
             inner = {role: _within(images[use.role], masks, use.within) for role, use in stage.inputs.items()}
-            masks |= run_card(used_card(found, stage.card), inner, run, f"{prefix}{stage.name}: ")
+            made = run_card(used_card(found, stage.card), inner, run, f"{prefix}{stage.name}: ")
+            masks |= _confined(made, [masks[use.within] for use in stage.inputs.values() if use.within])
     missing = [segment.id for segment in found.card.segments if segment.id not in masks]
     if missing:
         raise MedDLError("E401", "no stage makes a segment that the card promises", ", ".join(missing)[:80])
@@ -121,6 +122,13 @@ def _stacked(images: list[Image]) -> Image:
     voxels = np.concatenate([np.asarray(image.voxels, dtype=np.float32) for image in images])
     names = tuple(f"{n}-{name}" for n, image in enumerate(images) for name in image.channel_names)
     return Image(voxels, first.geometry, names, first.modality, first.units, first.frame_of_reference)
+
+
+def _confined(made: dict[str, Mask], areas: list[Mask]) -> dict[str, Mask]:
+    """What a card found in an image that was cut out of another lies within the cut, to the voxel."""
+    for area in areas:
+        made = {name: mask & area for name, mask in made.items()}
+    return made
 
 
 def _within(image: Image, masks: Mapping[str, Mask], mask: str) -> Image:

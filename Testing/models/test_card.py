@@ -67,6 +67,8 @@ def test_a_shipped_card_states_its_license_and_its_limits(path):
         (("stages", 0, "decode", "channels"), ["", "bright", "bright"]),
         (("stages", 0, "recipe"), [{"kind": "orient", "codes": "RRS"}]),
         (("stages", 0, "tiling"), {"overlap": 1.0}),
+        (("plausible_ml",), {"bright": [2, 1]}),
+        (("plausible_ml",), {"nobody": [1, 2]}),
         (("stages", 0, "recipe"), [{"kind": "crop_to_mask", "mask": "nobody-makes-it"}]),
         (("stages", 0, "decode"), NO_MASK),
         (("stages", 0, "decode"), NO_MASK | {"no_background_in": {"mask": "bright", "eroded_voxels": -1}}),

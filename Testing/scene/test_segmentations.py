@@ -241,3 +241,10 @@ def test_segments_kept_as_surfaces_are_refused(a_scene, a_result):
 def test_a_volume_is_no_segmentation(a_volume_node):
     with pytest.raises(MedDLError, match="E310"):
         read_segmentation(a_volume_node)
+
+
+def test_a_segment_over_others_is_drawn_as_a_line(a_scene, a_volume_node, a_result):
+    node = push_segmentation(a_scene, a_result([1, 5], [2]), name="s", reference_node=a_volume_node)
+    ids = node.GetSegmentation().GetSegmentIDs()
+    filled = [node.GetDisplayNode().GetSegmentOpacity2DFill(segment_id) for segment_id in ids]
+    assert filled[0] > 0 and filled[-1] == 0

@@ -13,11 +13,13 @@ from MedDLLogic.errors import MedDLError
 from MedDLLogic.geometry import UNKNOWN, Geometry
 from MedDLLogic.image import Image
 from MedDLLogic.job import Box
+from MedDLLogic.models.registry import read_card
+from MedDLLogic.models.store import trust
 from MedDLLogic.recipe import Recipe
 from MedDLLogic.records import parse_json
 
 from ..geometries import axis_orders, grid, stored_as
-from ..small_models import ball, make_bright_card, save_card
+from ..small_models import ball, card_json, input_json, make_bright_card, save_card, segment_json
 
 
 def dice(one, other):
@@ -245,3 +247,46 @@ def test_a_modality_that_is_none_is_not_repeated_since_it_may_be_a_name(bright_c
     odd = Image(ball()[0].voxels, ball()[0].geometry, modality="DOE^JOHN")
     warnings = MedDLLogic.segment(odd, model=str(bright_card)).provenance.warnings
     assert warnings and "DOE" not in " ".join(warnings)
+
+
+def test_a_picture_without_millimetres_is_refused_where_the_model_needs_them(unet_card):
+    image, _ = ball(geometry=Geometry((1, 40, 40), np.eye(4), UNKNOWN), radius_mm=9.0)
+    with pytest.raises(MedDLError, match=r"E330"):
+        MedDLLogic.segment({"first": image, "second": image}, model=str(unet_card))
+
+
+def test_an_implausible_volume_is_a_result_with_a_doubt(bright_card):
+    card = json.loads(bright_card.read_text()) | {"plausible_ml": {"bright": [100, 200]}}
+    bright_card.write_text(json.dumps(card))
+    told = []
+    result = MedDLLogic.segment(ball()[0], model=str(bright_card), on_event=told.append)
+    assert any(warning.startswith("E608") for warning in result.provenance.warnings)
+    assert [event.code for event in told if event.kind == "warning"] == ["E608"]
+
+
+def test_a_plausible_volume_raises_no_doubt(bright_card):
+    card = json.loads(bright_card.read_text()) | {"plausible_ml": {"bright": [0.1, 200]}}
+    bright_card.write_text(json.dumps(card))
+    assert MedDLLogic.segment(ball()[0], model=str(bright_card)).provenance.warnings == ()
+
+
+def test_what_a_card_finds_in_a_cut_out_lies_within_the_cut(bright_card, tmp_path):
+    smoothed = make_bright_card(
+        tmp_path, name="smooth", recipe=[{"kind": "gaussian", "sigma_mm": 3}, {"kind": "linear", "scale": 3}]
+    )
+    read = [read_card(path) for path in (bright_card, smoothed)]
+    trust(stage.weights.sha256 for found in read for stage in found.card.network_stages)
+    stages = [
+        {"kind": "card", "name": "cut", "card": "bright", "inputs": {"image": {"role": "image"}}},
+        {
+            "kind": "card",
+            "name": "inside",
+            "card": "smooth",
+            "inputs": {"image": {"role": "image", "within": "bright"}},
+        },
+    ]
+    chain = card_json("chain", inputs=[input_json("image")], stages=stages, segments=[segment_json("bright")])
+    image, inside = ball()
+    alone = MedDLLogic.segment(image, model=str(smoothed)).mask_of("bright")
+    found = MedDLLogic.segment(image, model=str(save_card(tmp_path, chain))).mask_of("bright")
+    assert (alone & ~inside).any() and found.any() and not (found & ~inside).any()

@@ -19,6 +19,7 @@ from Testing.acceptance.row import Outcome, Row
 MAX_DEMO_S, MAX_DEMO_GB = 240.0, 4.0
 BRAIN_LITERS = (1.55, 1.70)
 MIN_DICE = 0.97
+MAX_TISSUE_CHANGE = 0.15
 MIN_GRAY_DICE, MIN_WHITE_DICE = 0.92, 0.90
 TEMPLATES = {
     "t1": (1617531, "421a10e872fd6cadae7f61d358dffbcc1795a497d61ee76c5dda2503e1a1e9e6"),
@@ -63,6 +64,25 @@ def _tissue() -> Outcome:
     )
     passed = gray_dice >= MIN_GRAY_DICE and white_dice >= MIN_WHITE_DICE
     return Outcome(f"Dice gray matter {gray_dice:.4f}, white matter {white_dice:.4f}", passed)
+
+
+def _tissue_spacings(count: int) -> Outcome:
+    """Gray and white matter of the demo head resampled to other spacings, against those of the head as it came."""
+    import MedDLLogic
+    from MedDLLogic.preprocess.grid import regrid
+
+    _ready("brain-tissue-t1")
+
+    def volumes(image):
+        found = MedDLLogic.segment(image, model="brain-tissue-t1").measurements
+        return {m.segment_id: m.value for m in found if m.quantity == "volume"}
+
+    plain, worst = volumes(_head()), 0.0
+    for spacing_ijk_mm in ((1.0, 1.0, 3.0), (2.0, 1.3, 1.3))[:count]:
+        grid = _head().geometry.respaced(spacing_ijk_mm)
+        coarse = volumes(_head().with_voxels(regrid(_head().voxels, _head().geometry, grid), grid))
+        worst = max(worst, *(abs(coarse[name] / plain[name] - 1) for name in ("gray-matter", "white-matter")))
+    return Outcome(f"{count} spacings, largest difference {worst:.1%}", worst <= MAX_TISSUE_CHANGE)
 
 
 def _orders(step: int) -> Outcome:
@@ -194,6 +214,13 @@ ROWS = (
         "Dice GM >= 0.92, WM >= 0.90",
         _tissue,
         _tissue,
+    ),
+    Row(
+        "tissue-spacings",
+        "gray and white matter of the demo head at 1 x 1 x 3 and 2 x 1.3 x 1.3 mm",
+        "volumes within 15 %",
+        lambda: _tissue_spacings(1),
+        lambda: _tissue_spacings(2),
     ),
     Row(
         "axis-orders",
