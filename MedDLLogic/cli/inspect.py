@@ -6,6 +6,8 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import MedDLError
 from ..geometry import PATIENT, Geometry
 from ..inference.device import device_names
@@ -89,9 +91,15 @@ def _geometry_facts(geometry: Geometry | None) -> dict[str, str]:
     return {
         "size": f"{i} x {j} x {k} (i, j, k)",
         "spacing": f"{spacing} mm",
-        "axes": f"i, j, k grow towards {', '.join(geometry.orientation)}",
+        "axes": f"i, j, k grow towards {', '.join(geometry.orientation)}{_tilt(geometry)}",
         "origin": f"{origin} mm (LPS)",
     }
+
+
+def _tilt(geometry: Geometry) -> str:
+    """How far the grid is turned against the patient, in words; nothing for a straight one."""
+    degrees = np.degrees(np.arccos(np.clip(np.abs(geometry.direction).max(axis=0), 0.0, 1.0))).max()
+    return f", oblique by up to {degrees:.0f} degrees" if degrees >= 0.5 else ""
 
 
 def _verdict_data(path: Path, verdict: Verdict) -> dict[str, Any]:

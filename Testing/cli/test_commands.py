@@ -22,6 +22,7 @@ from MedDLLogic.scene.create import new_scene
 from MedDLLogic.scene.files import read_segmentation_file
 from MedDLLogic.scene.segmentations import read_segmentation
 
+from ..geometries import grid
 from ..small_models import ball, make_bright_card, save_card
 
 
@@ -168,6 +169,12 @@ def test_check_tells_the_geometry_in_plain_words(image_file, capsys):
     assert run(["check", str(image_file)]) == 0
     answer = capsys.readouterr().out
     assert "fine" in answer and "1 x 1 x 2 mm" in answer and "20 x 28 x 24" in answer
+
+
+def test_check_says_how_oblique_a_grid_is(tmp_path, capsys):
+    write_volume(tmp_path / "tilted.nrrd", ball(geometry=grid((6, 7, 8), degrees=(0, 0, 20)))[0])
+    assert run(["check", str(tmp_path / "tilted.nrrd")]) == 0
+    assert "oblique by up to 20 degrees" in capsys.readouterr().out
 
 
 def test_check_names_what_is_wrong(tmp_path, capsys):

