@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 MODEL = "brain-tissue-t1"
-WIDTH, HEIGHT, GAP = 400, 500, 12
+WIDTH, HEIGHT, GAP = 440, 480, 12
 
 
 def main(folder: Path) -> None:
