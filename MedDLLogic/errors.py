@@ -53,6 +53,7 @@ CODES: dict[str, str] = {
     "E504": "device not available",
     "E505": "written file differs from what was meant",
     "E506": "package index not reachable or file not there",
+    "E507": "environment not usable",
     "E601": "busy with another run",
     "E602": "cancelled",
     "E603": "worker ended unexpectedly",
@@ -61,6 +62,8 @@ CODES: dict[str, str] = {
     "E606": "model gave numbers that are not finite",
     "E607": "nothing found where a step needs something",
     "E608": "result is doubtful",
+    "E609": "worker belongs to another MedDL",
+    "E610": "worker does not answer",
     "E901": "defect in MedDL",
 }
 

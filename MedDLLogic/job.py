@@ -20,6 +20,9 @@ Matrix4 = tuple[
 ]
 
 Product = Literal["segmentation", "scene", "measurements", "overview", "probabilities", "volume"]
+Quality = Literal["fast", "standard", "fine"]
+"""How far patches overlap: less than the card says, as it says, or more."""
+
 DEFAULT_PRODUCTS: tuple[Product, ...] = ("segmentation", "measurements", "overview")
 
 
@@ -44,6 +47,8 @@ class InputRef:
     def __post_init__(self) -> None:
         if bool(self.path) == bool(self.handle):
             raise MedDLError("E102", "input", "needs a path or a handle, not both")
+        if any("\ud800" <= character <= "\udfff" for character in self.path):  # a name in the bytes of another age
+            raise MedDLError("E102", "input", "its path is not valid UTF-8", "rename the file")
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,7 @@ class Job:
     nan_fill : value that takes the place of NaN and infinity; None refuses such images.
     allow_other_frame : channels from another frame of reference are accepted.
     device : ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+    quality : overlap of patches; of no effect on networks that take the whole volume at once.
     seed : of every random number in the run, 0 to 2**63 - 1.
 
     Raises
@@ -116,6 +122,7 @@ class Job:
     nan_fill: float | None = None
     allow_other_frame: bool = False
     device: str = "auto"
+    quality: Quality = "standard"
     seed: int = 0
     output: OutputPolicy = field(default_factory=OutputPolicy)
     schema_version: Literal[1] = 1

@@ -54,8 +54,8 @@ def test_a_job_that_cannot_be_is_refused(wrong):
     assert refused(lambda: Job(**SEGMENT | wrong))
 
 
-@pytest.mark.parametrize("wrong", [{}, {"path": "a", "handle": "b"}])
-def test_an_input_is_a_path_or_a_handle(wrong):
+@pytest.mark.parametrize("wrong", [{}, {"path": "a", "handle": "b"}, {"path": "/d/\udcff.nii"}])
+def test_an_input_is_a_path_that_can_be_written_or_a_handle(wrong):
     assert refused(lambda: InputRef(**wrong))
 
 

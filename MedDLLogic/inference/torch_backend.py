@@ -104,6 +104,12 @@ class _WorkWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._on_progress(min(1.0, self.done / self._expected))
 
 
+def give_back_memory() -> None:
+    """Return to the device what torch keeps of its memory for later."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.empty_cache()
+
+
 @contextmanager
 def _translated_errors() -> Iterator[None]:
     try:
@@ -117,7 +123,7 @@ def _translated_errors() -> Iterator[None]:
 
 
 def _meaning_of(text: str) -> MedDLError:
-    if "alloc" in text.lower() and "memory" in text.lower():
+    if "bad_alloc" in text or ("alloc" in text.lower() and "memory" in text.lower()):
         return MedDLError("E502", "not enough memory", "", "choose a region", detail=text)
     if "CUDA" in text or "MPS" in text:
         return MedDLError("E504", "device stopped working", "", "choose device cpu", detail=text)

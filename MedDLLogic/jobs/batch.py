@@ -22,7 +22,8 @@ from ..io.write import PARTIAL_PREFIX, WrittenFile, sweep_partials
 from ..job import Job
 from ..records import canonical_sha256
 from ..scratch import ScratchFolder
-from .case_ids import INDEX_NAME, Case, inputs_state, write_index
+from .case_ids import inputs_state
+from .case_index import INDEX_NAME, Case, write_index
 from .manifest import (
     MANIFEST_NAME,
     CaseCancelled,

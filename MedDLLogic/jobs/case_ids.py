@@ -1,34 +1,21 @@
-"""Names of cases that carry nothing of the patient, and the one private table that says whose they are."""
+"""Names of cases that carry nothing of the patient: from what their images hold."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import MedDLError
 from ..io.guard.dispatch import is_volume_name
 from ..io.pictures import is_picture_name
-from ..io.write import describe, write_csv
+from ..io.write import describe
 from ..job import InputRef
+from .case_index import INDEX_NAME, Case, require_distinct, short_ids
 from .manifest import MANIFEST_NAME
 
-INDEX_NAME = "index.private.csv"
-_INDEX_HEADER = ("case", "role", "path", "series")
-_HEX_DIGITS = (8, 16, 32, 56)
 _DETACHED_SUFFIXES = (".mhd", ".nhdr")
-
-
-@dataclass(frozen=True)
-class Case:
-    """Inputs by role, under an id that is also the name of the case's folder; empty until ``with_ids`` gives one."""
-
-    id: str
-    inputs: Mapping[str, InputRef]
 
 
 def with_ids(found: Sequence[Case]) -> tuple[Case, ...]:
@@ -42,9 +29,9 @@ def with_ids(found: Sequence[Case]) -> tuple[Case, ...]:
     """
     given = [case.id or None for case in found]
     digests = {n: _content_sha256(case.inputs) for n, case in enumerate(found) if not case.id}
-    short = _shortened(digests)
+    short = short_ids(digests)
     ids = [given_id or short[n] for n, given_id in enumerate(given)]
-    _require_distinct(ids)
+    require_distinct(ids)
     return tuple(Case(case_id, case.inputs) for case_id, case in zip(ids, found, strict=True))
 
 
@@ -59,42 +46,6 @@ def inputs_state(inputs: Mapping[str, InputRef], output_folder: Path) -> str:
         for path in _given_files(ref, output_folder.absolute()):
             digest.update(os.fsencode(path.name) + f"\n{_state_of(path)}\n".encode())
     return digest.hexdigest()
-
-
-def write_index(folder: Path, cases: Sequence[Case]) -> None:
-    """Say in ``index.private.csv`` (mode 0600) of the output folder which input each case is; older rows stay.
-
-    Raises
-    ------
-    MedDLError : E503 when another file of that name is there, and what the writer raises.
-    """
-    path = folder / INDEX_NAME
-    rows = _read_index(path)
-    for case in cases:
-        rows.update({(case.id, role): (ref.path, ref.series) for role, ref in case.inputs.items() if ref.path})
-    write_csv(path, [_INDEX_HEADER, *((*key, *value) for key, value in sorted(rows.items()))], private=True)
-
-
-def _shortened(digests: Mapping[int, str]) -> Mapping[int, str]:
-    names: dict[int, str] = {}
-    for digits in _HEX_DIGITS:
-        by_start = defaultdict(list)
-        for number, digest in digests.items():
-            by_start[digest[:digits]].append(number)
-        for start, numbers in by_start.items():
-            if len({digests[number] for number in numbers}) == 1 or digits == _HEX_DIGITS[-1]:
-                names.update({number: f"case-{start}" for number in numbers if number not in names})
-    return names
-
-
-def _require_distinct(ids: Sequence[str]) -> None:
-    """Ids that differ in case alone would share a folder on Windows and macOS."""
-    seen: dict[str, int] = {}
-    for number, case_id in enumerate(ids, start=1):
-        first = seen.setdefault(case_id.lower(), number)
-        if first != number:
-            why = f"cases {first} and {number}"
-            raise MedDLError("E102", "two cases have one id or one image", why, "name them in a table's case column")
 
 
 def _content_sha256(inputs: Mapping[str, InputRef]) -> str:
@@ -153,15 +104,3 @@ def _state_of(path: Path) -> tuple[int, int]:
     except OSError:  # what cannot be read is told when the case runs
         return -1, -1
     return status.st_size, status.st_mtime_ns
-
-
-def _read_index(path: Path) -> dict[tuple[str, str], tuple[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = csv.DictReader(file, strict=True)
-            return {(row["case"], row["role"]): (row["path"], row["series"]) for row in rows}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, csv.Error) as exc:
-        why = "its table of cases is not one that MedDL can read"
-        raise MedDLError("E503", "", why, "choose another folder", detail=str(exc)) from exc

@@ -15,7 +15,8 @@ from ..errors import MedDLError
 from ..io.guard.dispatch import is_volume_name
 from ..io.pictures import is_picture_name
 from ..job import InputRef, require_case_id
-from .case_ids import Case, with_ids
+from .case_ids import with_ids
+from .case_index import Case
 from .manifest import read_history
 
 TABLE_SUFFIXES = (".csv", ".tsv")

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -105,6 +107,14 @@ def put_image(folder: Path, image: Image) -> str:
     return handle
 
 
+def drop_images(folder: Path, handles: Iterable[str]) -> None:
+    """Remove images that are of no more use; what cannot be removed goes with the folder."""
+    for handle in handles:
+        for suffix in (".json", ".npy"):
+            with suppress(OSError):
+                (folder / f"{handle}{suffix}").unlink()
+
+
 def get_image(folder: Path, handle: str) -> Image:
     """The image of that handle.
 
@@ -168,6 +178,14 @@ def read_result(folder: Path) -> Result:
         record.measurements,
         record.provenance,
     )
+
+
+def take_result(folder: Path) -> Result:
+    """The result in a folder, which goes; the errors are those of ``read_result``."""
+    try:
+        return read_result(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _described(array: NDArray[Any]) -> StoredArray:

@@ -16,11 +16,11 @@ from ..io.write_volume import write_volume
 from ..job import CardRef, InputRef, Job
 from ..records import to_json_text
 from ..result import AppliedStep, Measurement, Provenance, Result
+from ..tasks.history import WRITE
 from ..tasks.preprocess import Preprocessed
 from ..tasks.run import Outcome
 from .scene_files import write_scene_file, write_segmentation_file
 
-WRITE = "write"
 RECORD = "run.json"
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from MedDLLogic.io.write import PARTIAL_PREFIX
-from MedDLLogic.jobs.case_ids import INDEX_NAME
+from MedDLLogic.jobs.case_index import INDEX_NAME
 from MedDLLogic.jobs.manifest import MANIFEST_NAME, NOT_IDENTITY, read_history
 
 TIME_LIMIT_S = 120.0

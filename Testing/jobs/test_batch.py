@@ -12,7 +12,7 @@ from MedDLLogic.events import Cancelled, Failed, Finished, Warned
 from MedDLLogic.io.write import PARTIAL_PREFIX, write_text
 from MedDLLogic.job import InputRef, Job, OutputPolicy
 from MedDLLogic.jobs.batch import CaseOutcome, run_batch, work_of
-from MedDLLogic.jobs.case_ids import INDEX_NAME
+from MedDLLogic.jobs.case_index import INDEX_NAME
 from MedDLLogic.jobs.manifest import MANIFEST_NAME, Manifest, read_history
 from MedDLLogic.recipe import Recipe
 

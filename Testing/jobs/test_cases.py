@@ -11,7 +11,8 @@ from MedDLLogic.errors import MedDLError
 from MedDLLogic.io.read import read_image
 from MedDLLogic.job import InputRef
 from MedDLLogic.jobs import case_ids
-from MedDLLogic.jobs.case_ids import INDEX_NAME, Case, inputs_state, with_ids, write_index
+from MedDLLogic.jobs.case_ids import inputs_state, with_ids
+from MedDLLogic.jobs.case_index import INDEX_NAME, Case, write_index
 from MedDLLogic.jobs.cases import find_cases
 from MedDLLogic.jobs.manifest import CaseStarted, Manifest
 from Testing.io.dicom_build import OTHER_SERIES, SERIES, ct_series, save, save_all
