@@ -82,6 +82,46 @@ class ScratchFolder:
         self.close()
 
 
+class FolderLock:
+    """The lock of a folder that stays, so that one process at a time changes what is in it.
+
+    Raises
+    ------
+    OSError : when the folder cannot be written to; ``BlockingIOError`` while another process holds the lock.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._descriptor = _open_lock(folder)
+        if lock(self._descriptor) == "busy":
+            self.close()
+            raise BlockingIOError(errno.EAGAIN, "in use by another process")
+
+    def close(self) -> None:
+        """Give the lock back."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def __enter__(self) -> None:
+        """The lock is held since the object was made."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a living process holds the folder's lock."""
+    try:
+        FolderLock(folder).close()
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def sweep(parent: Path, prefix: str) -> int:
     """Remove the scratch folders in ``parent`` whose process is gone; returns how many went."""
     strays = [folder for folder in parent.glob(f"{prefix}*") if not folder.is_symlink() and _is_stray(folder)]

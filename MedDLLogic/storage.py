@@ -11,7 +11,7 @@ from pathlib import Path
 
 from .disk import disk_error
 from .errors import MedDLError
-from .scratch import sweep
+from .scratch import is_locked, sweep
 
 HOME_VARIABLE = "MEDDL_HOME"
 EXCHANGE_PREFIX = "exchange-"
@@ -36,6 +36,16 @@ def exchange_base() -> Path:
     return _base("cache") / "exchange"
 
 
+def wheels_folder() -> Path:
+    """Where pip keeps what it downloaded while an environment is built."""
+    return _base("cache") / "wheels"
+
+
+def environments_folder() -> Path:
+    """Where the packages lie that only the worker sees."""
+    return _base("data") / "environments"
+
+
 def models_folder() -> Path:
     """Where the user's own model cards lie."""
     return _base("data") / "models"
@@ -51,8 +61,10 @@ def list_storage() -> tuple[StoredFolder, ...]:
     purposes = {
         cache_folder(): "downloaded weights and what was made of them",
         exchange_base(): "images on their way between two processes",
+        wheels_folder(): "packages that were downloaded for an environment that is not finished",
+        environments_folder(): "the environment: PyTorch and what else the worker needs",
         models_folder(): "your own model cards",
-        settings_folder(): "settings",
+        settings_folder(): "settings, and how long runs took",
     }
     return tuple(StoredFolder(path, why, _size(path)) for path, why in purposes.items() if path.is_dir())
 
@@ -64,7 +76,7 @@ def remove_storage(paths: Sequence[Path]) -> int:
 
     Raises
     ------
-    MedDLError : E101 for any other folder, E503 when one cannot be removed.
+    MedDLError : E101 for any other folder, E503 when one cannot be removed, E601 while an environment is built.
     """
     known = {folder.path: folder.size_bytes for folder in list_storage()}
     if any(path not in known for path in paths):
@@ -78,6 +90,8 @@ def _remove(path: Path) -> None:
     if path == exchange_base():
         sweep(path, EXCHANGE_PREFIX)
         return
+    if path == environments_folder() and is_locked(path):
+        raise MedDLError("E601", "an environment is being built", "", "wait for its end, or cancel it")
     try:
         shutil.rmtree(path)
     except OSError as exc:
@@ -91,11 +105,24 @@ def _size(path: Path) -> int:
 def _file_size(path: Path) -> int:
     try:
         return path.lstat().st_size
-    except FileNotFoundError:  # another process removed it in the meantime
+    except OSError:  # another process removed it in the meantime, or nobody may look
         return 0
 
 
 def _base(purpose: str) -> Path:
+    """The folder for a purpose, which need not be there yet; E503 where nobody may even look for it."""
+    folder = _place_of(purpose)
+    try:
+        folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as exc:
+        hint = f"set {HOME_VARIABLE} to a folder of your own"
+        raise MedDLError("E503", "", exc.strerror or type(exc).__name__, hint, detail=str(exc)) from exc
+    return folder
+
+
+def _place_of(purpose: str) -> Path:
     """``purpose`` is ``"cache"``, ``"data"`` or ``"config"``."""
     if own := os.environ.get(HOME_VARIABLE):
         return Path(own).absolute() / purpose

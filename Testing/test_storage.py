@@ -107,3 +107,10 @@ def test_images_of_a_running_process_stay(home):
         remove_storage([exchange_base()])
         assert living.is_dir()
         assert not stray.exists()
+
+
+def test_a_home_that_nobody_may_look_into_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("MEDDL_HOME", str(tmp_path / ("x" * 300)))
+    with pytest.raises(MedDLError, match=r"E503.*MEDDL_HOME") as caught:
+        list_storage()
+    assert str(tmp_path) not in str(caught.value)
