@@ -1,7 +1,7 @@
 """MedDL: from a medical image to a verified result, in 3D Slicer and without it.
 
-``segment``, ``run_recipe`` and the types they take and give are here; they are loaded when first used, so that
-importing the package costs nothing and brings no heavy library into Slicer's process.
+``segment``, ``plan_segment``, ``run_recipe`` and the types they take and give are here; they are loaded when first
+used, so that importing the package costs nothing and brings no heavy library into Slicer's process.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import run_recipe, segment
+    from .api import plan_segment, run_recipe, segment
     from .errors import MedDLError
     from .geometry import Geometry
     from .image import Image
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .labels import LabelTable, Segment
     from .recipe import Recipe
     from .result import Result
+    from .tasks.plan import Plan
 
 __version__ = "0.1.0"
 
@@ -28,9 +29,11 @@ __all__ = [
     "Job",
     "LabelTable",
     "MedDLError",
+    "Plan",
     "Recipe",
     "Result",
     "Segment",
+    "plan_segment",
     "run_recipe",
     "segment",
 ]
@@ -42,9 +45,11 @@ _HOMES = {
     "Job": "job",
     "LabelTable": "labels",
     "MedDLError": "errors",
+    "Plan": "tasks.plan",
     "Recipe": "recipe",
     "Result": "result",
     "Segment": "labels",
+    "plan_segment": "api",
     "run_recipe": "api",
     "segment": "api",
 }

@@ -1,4 +1,4 @@
-"""What scripts call: ``MedDLLogic.segment``, ``MedDLLogic.run_recipe`` and what they take."""
+"""What scripts call: ``MedDLLogic.segment``, ``plan_segment``, ``run_recipe`` and what they take."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import numpy as np
 from .errors import MedDLError
 from .events import Emit, Reporter
 from .image import Image
-from .job import Box, CardRef, InputRef, Job, Matrix4
+from .job import Box, CardRef, InputRef, Job, Matrix4, Quality
 from .models.registry import find_card
 from .recipe import Recipe
 from .result import Result
+from .tasks.plan import Plan
 from .tasks.preprocess import Preprocessed
-from .tasks.run import job_stages, run_job
+from .tasks.run import job_stages, plan_job, run_job
 
 Input = str | PathLike[str] | Image | Any
 """An image file, DICOM file or DICOM folder; an ``Image``; or a volume node of a scene."""
@@ -31,6 +32,7 @@ def segment(
     nan_fill: float | None = None,
     allow_other_frame: bool = False,
     device: str = "auto",
+    quality: Quality = "standard",
     seed: int = 0,
     probabilities: bool = False,
     on_event: Emit = lambda event: None,
@@ -43,7 +45,7 @@ def segment(
     image : one image for a model with one input, or role -> image.
     model : name of a model, or a card's ``.json`` file.
     series : SeriesInstanceUID, where a DICOM folder holds several.
-    roi, nan_fill, allow_other_frame, device, seed : as in ``Job``.
+    roi, nan_fill, allow_other_frame, device, quality, seed : as in ``Job``.
     probabilities : give each segment's probability volume too.
     on_event : receives progress and warnings.
     is_cancelled : asked now and then; True ends the run with E602.
@@ -57,8 +59,7 @@ def segment(
     >>> result = segment("head.nii.gz", model="brain-t1")  # doctest: +SKIP
     >>> result.mask_of("brain").sum()  # doctest: +SKIP
     """
-    roles = find_card(model).card.roles
-    given = image if isinstance(image, Mapping) else {_only(roles): image}
+    given = _by_role(image, model)
     inputs = _Inputs(given, series)
     job = Job(
         task="segment",
@@ -68,13 +69,41 @@ def segment(
         nan_fill=nan_fill,
         allow_other_frame=allow_other_frame,
         device=device,
+        quality=quality,
         seed=seed,
     )
     made = inputs.run(job, on_event, is_cancelled, keep_probabilities=probabilities)
     if not isinstance(made, Result):
         raise MedDLError("E901", "segment gave no segments")
-    first = given[roles[0]]
+    first = given[find_card(model).card.roles[0]]
     return _in_world(made, first) if _is_node(first) else made
+
+
+def plan_segment(
+    image: Input | Mapping[str, Input],
+    *,
+    model: str,
+    series: str = "",
+    roi: Box | None = None,
+    device: str = "auto",
+    quality: Quality = "standard",
+) -> Plan:
+    """What ``segment`` will take with the same arguments: working grids, tiles, seconds, memory; nothing runs.
+
+    Of files the header alone is read where the format has one; the model's weights need not be here.
+
+    Raises
+    ------
+    MedDLError : with the same codes as the command line.
+
+    Examples
+    --------
+    >>> plan = plan_segment("head.nii.gz", model="brain-t1")  # doctest: +SKIP
+    >>> plan.tiles, plan.seconds, plan.memory_bytes  # doctest: +SKIP
+    """
+    inputs = _Inputs(_by_role(image, model), series)
+    job = Job(task="segment", inputs=inputs.references, card=CardRef(model), roi=roi, device=device, quality=quality)
+    return inputs.plan(job)
 
 
 def run_recipe(
@@ -129,6 +158,9 @@ class _Inputs:
             reporter.warn("E310", warning)
         return run_job(job, reporter, self._in_memory, keep_probabilities=keep_probabilities).made
 
+    def plan(self, job: Job) -> Plan:
+        return plan_job(job, self._in_memory)
+
     def _reference(self, role: str, item: Input, series: str) -> InputRef:
         if isinstance(item, (str, PathLike)):
             return InputRef(path=str(item), series=series)
@@ -144,6 +176,10 @@ class _Inputs:
         self._in_memory[handle] = volume.image
         self._warnings.extend(volume.warnings)
         return InputRef(handle=handle, lps_to_world=_rows(volume.lps_to_world))
+
+
+def _by_role(image: Input | Mapping[str, Input], model: str) -> Mapping[str, Input]:
+    return image if isinstance(image, Mapping) else {_only(find_card(model).card.roles): image}
 
 
 def _only(roles: tuple[str, ...]) -> str:

@@ -21,10 +21,19 @@ app = typer.Typer(
 )
 models = typer.Typer(help="Models: list, show, get, remove, trust.", no_args_is_help=True)
 app.add_typer(models, name="models")
+environment = typer.Typer(help="The worker's packages: check, install, verify, repair, remove.", no_args_is_help=True)
+app.add_typer(environment, name="environment")
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON document a line on standard output.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, mps.")]
 Wheelhouse = Annotated[Path | None, typer.Option(help="Folder of wheels to use instead of the package index.")]
+Worker = Annotated[
+    bool,
+    typer.Option("--worker", help="In a process that keeps models loaded; one that dies costs its own case alone."),
+]
+Build = Annotated[str, typer.Option(help="Build of torch; without it the one that fits this machine best.")]
+Index = Annotated[str, typer.Option(help="Package index instead of the one that pip is set up with.")]
+TorchIndex = Annotated[str, typer.Option(help="Index for torch instead of that of its build.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Say yes to the license and the download.")]
 
 
@@ -98,19 +107,29 @@ def segment(
     ] = None,
     allow_other_frame: Annotated[bool, typer.Option(help="Accept channels from another frame of reference.")] = False,
     device: Device = "auto",
+    quality: Annotated[
+        Literal["fast", "standard", "fine"],
+        typer.Option(help="How far patches overlap; of no effect on models that take the whole volume at once."),
+    ] = "standard",
     seed: Annotated[int, typer.Option(help="Of every random number in the run.")] = 0,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Tell tiles, time and memory of each case and run none.")
+    ] = False,
+    worker: Worker = False,
     yes: Yes = False,
     wheelhouse: Wheelhouse = None,
     as_json: Json = False,
 ) -> None:
     """Segment one image, a folder of them, or a table of cases."""
+    from .plan import run_plan
     from .segment import Choices, run_segment
 
     choices = Choices(
         model=model, output=output, series=series, products=products, existing=existing, roi=roi, nan_fill=nan_fill,
-        allow_other_frame=allow_other_frame, device=device, seed=seed, yes=yes, wheelhouse=wheelhouse,
+        allow_other_frame=allow_other_frame, device=device, quality=quality, seed=seed, yes=yes, wheelhouse=wheelhouse,
+        worker=worker,
     )  # fmt: skip
-    run_segment(Terminal(as_json=as_json), inputs, choices)
+    (run_plan if plan else run_segment)(Terminal(as_json=as_json), inputs, choices)
 
 
 @app.command()
@@ -138,11 +157,13 @@ def preprocess(
 
 
 @app.command()
-def run(job: Annotated[Path, typer.Argument(help="Job as JSON.")], as_json: Json = False) -> None:
+def run(
+    job: Annotated[Path, typer.Argument(help="Job as JSON.")], worker: Worker = False, as_json: Json = False
+) -> None:
     """Run one job description."""
     from .segment import run_job_file
 
-    run_job_file(Terminal(as_json=as_json), job)
+    run_job_file(Terminal(as_json=as_json), job, use_worker=worker)
 
 
 @app.command()
@@ -215,3 +236,94 @@ def models_trust(name: str, yes: Yes = False, as_json: Json = False) -> None:
     from .models import run_trust
 
     run_trust(Terminal(as_json=as_json), name, is_confirmed=yes)
+
+
+@environment.command("check")
+def environment_check(
+    build: Build = "",
+    wheelhouse: Wheelhouse = None,
+    index_url: Index = "",
+    torch_index_url: TorchIndex = "",
+    as_json: Json = False,
+) -> None:
+    """What speaks for and against installing here, and what is installed."""
+    from ..environment.install import Sources
+    from .environment import run_check
+
+    sources = Sources(index_url, torch_index_url, wheelhouse)
+    raise typer.Exit(run_check(Terminal(as_json=as_json), build, sources))
+
+
+@environment.command("install")
+def environment_install(
+    build: Build = "",
+    wheelhouse: Wheelhouse = None,
+    index_url: Index = "",
+    torch_index_url: TorchIndex = "",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Put PyTorch and what else the worker needs into a folder of MedDL's own."""
+    from ..environment.install import Sources
+    from .environment import run_install
+
+    sources = Sources(index_url, torch_index_url, wheelhouse)
+    run_install(Terminal(as_json=as_json), build, sources, is_repair=False, is_confirmed=yes)
+
+
+@environment.command("repair")
+def environment_repair(
+    build: Build = "",
+    wheelhouse: Wheelhouse = None,
+    index_url: Index = "",
+    torch_index_url: TorchIndex = "",
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Build the environment anew, then switch to it."""
+    from ..environment.install import Sources
+    from .environment import run_install
+
+    sources = Sources(index_url, torch_index_url, wheelhouse)
+    run_install(Terminal(as_json=as_json), build, sources, is_repair=True, is_confirmed=yes)
+
+
+@environment.command("verify")
+def environment_verify(as_json: Json = False) -> None:
+    """Compare every file with its hash, and compute with torch."""
+    from .environment import run_verify
+
+    run_verify(Terminal(as_json=as_json))
+
+
+@environment.command("remove")
+def environment_remove(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove the environment."""
+    from .environment import run_remove
+
+    run_remove(Terminal(as_json=as_json), is_confirmed=yes)
+
+
+@environment.command("python")
+def environment_python(program: Annotated[str, typer.Argument(help="Another Python.")], as_json: Json = False) -> None:
+    """Whether another Python can be the worker."""
+    from .environment import run_python
+
+    raise typer.Exit(run_python(Terminal(as_json=as_json), program))
+
+
+@environment.command("report")
+def environment_report(
+    file: Annotated[Path, typer.Argument(help="Text file to write.")],
+    worker_log: Annotated[
+        Path | None, typer.Option(help="Log of a worker; only lines of known forms are taken.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a bug report that holds no names of files or patients."""
+    from .environment import run_report
+
+    run_report(Terminal(as_json=as_json), file, worker_log)

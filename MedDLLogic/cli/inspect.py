@@ -6,8 +6,6 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..errors import MedDLError
 from ..geometry import PATIENT, Geometry
 from ..inference.device import device_names
@@ -98,7 +96,7 @@ def _geometry_facts(geometry: Geometry | None) -> dict[str, str]:
 
 def _tilt(geometry: Geometry) -> str:
     """How far the grid is turned against the patient, in words; nothing for a straight one."""
-    degrees = np.degrees(np.arccos(np.clip(np.abs(geometry.direction).max(axis=0), 0.0, 1.0))).max()
+    degrees = geometry.oblique_degrees
     return f", oblique by up to {degrees:.0f} degrees" if degrees >= 0.5 else ""
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,9 +13,10 @@ from typing import Literal, get_args
 
 from ..errors import MedDLError
 from ..inference.device import choose_device
-from ..job import Box, CardRef, Job, OutputPolicy, Product
-from ..jobs.batch import BatchSummary, run_batch
-from ..jobs.case import in_batch
+from ..job import Box, CardRef, Job, OutputPolicy, Product, Quality
+from ..jobs.batch import BatchSummary, RunCase, run_batch
+from ..jobs.blocking import BlockingRunner, launch_here
+from ..jobs.case import in_batch, through_worker
 from ..jobs.cases import find_cases
 from ..jobs.products import RECORD, RunRecord
 from ..jobs.signals import cancelled_by_signals
@@ -20,6 +24,8 @@ from ..models.registry import find_card
 from ..models.store import require_ready
 from ..recipe import Recipe
 from ..records import parse_json
+from ..storage import exchange_base
+from . import DEBUG_VARIABLE
 from .models import get_missing
 from .terminal import Terminal
 
@@ -41,9 +47,11 @@ class Choices:
     nan_fill: float | None
     allow_other_frame: bool
     device: str
+    quality: Quality
     seed: int
     yes: bool
     wheelhouse: Path | None
+    worker: bool
 
 
 def run_segment(terminal: Terminal, inputs: Sequence[str], choices: Choices) -> None:
@@ -57,6 +65,16 @@ def run_segment(terminal: Terminal, inputs: Sequence[str], choices: Choices) -> 
     found = find_card(choices.model)
     if choices.yes:
         get_missing(terminal, found, is_confirmed=True, wheelhouse=choices.wheelhouse)
+    jobs = segment_jobs(inputs, choices)
+    require_ready(found)  # once, before any case is begun
+    if choices.device != "auto":
+        choose_device(choices.device)
+    _run(terminal, jobs, use_worker=choices.worker)
+
+
+def segment_jobs(inputs: Sequence[str], choices: Choices) -> list[Job]:
+    """One job for every case the inputs stand for; E1xx, E301, E331, E403 as ``run_segment``."""
+    found = find_card(choices.model)
     make = partial(
         Job,
         task="segment",
@@ -65,14 +83,11 @@ def run_segment(terminal: Terminal, inputs: Sequence[str], choices: Choices) -> 
         nan_fill=choices.nan_fill,
         allow_other_frame=choices.allow_other_frame,
         device=choices.device,
+        quality=choices.quality,
         seed=choices.seed,
         output=OutputPolicy(str(choices.output.absolute()), _products(choices.products), choices.existing),
     )
-    jobs = _jobs(make, inputs, found.card.roles, choices.series)
-    require_ready(found)  # once, before any case is begun
-    if choices.device != "auto":
-        choose_device(choices.device)
-    _run(terminal, jobs)
+    return _jobs(make, inputs, found.card.roles, choices.series)
 
 
 def run_preprocess(
@@ -96,14 +111,15 @@ def run_preprocess(
     _run(terminal, _jobs(make, inputs, (_RECIPE_ROLE,), series))
 
 
-def run_job_file(terminal: Terminal, path: Path) -> None:
+def run_job_file(terminal: Terminal, path: Path, *, use_worker: bool) -> None:
     """Run the job in a JSON file; relative paths in it start at the file's folder."""
     job = parse_json(Job, _read(path), code="E102")
     if not job.output.folder:
         raise MedDLError("E102", "output.folder", "needed to run a job from a file")
     folder = path.absolute().parent
     inputs = {r: replace(ref, path=str(folder / ref.path)) if ref.path else ref for r, ref in job.inputs.items()}
-    _run(terminal, [replace(job, inputs=inputs, output=replace(job.output, folder=str(folder / job.output.folder)))])
+    output = replace(job.output, folder=str(folder / job.output.folder))
+    _run(terminal, [replace(job, inputs=inputs, output=output)], use_worker=use_worker)
 
 
 def _jobs(make: Callable[..., Job], inputs: Sequence[str], roles: Sequence[str], series: str) -> list[Job]:
@@ -114,15 +130,33 @@ def _jobs(make: Callable[..., Job], inputs: Sequence[str], roles: Sequence[str],
     return jobs
 
 
-def _run(terminal: Terminal, jobs: Sequence[Job]) -> None:
+def _run(terminal: Terminal, jobs: Sequence[Job], *, use_worker: bool = False) -> None:
     folder = Path(jobs[0].output.folder)
-    with terminal.watching() as emit, cancelled_by_signals() as is_cancelled:
+    with (
+        terminal.watching() as emit,
+        cancelled_by_signals() as is_cancelled,
+        _case_runner(is_cancelled, use_worker=use_worker) as run_case,
+    ):
         summary = run_batch(
-            jobs, in_batch(is_cancelled), folder,
+            jobs, run_case, folder,
             existing=jobs[0].output.existing, emit=emit, is_cancelled=is_cancelled,
         )  # fmt: skip
     _show(terminal, summary, folder)
     summary.require_complete()
+
+
+@contextmanager
+def _case_runner(is_cancelled: Callable[[], bool], *, use_worker: bool) -> Iterator[RunCase]:
+    if use_worker:
+        with BlockingRunner(launch_here, exchange_base(), on_log=_show_log) as worker:
+            yield through_worker(worker, is_cancelled)
+    else:
+        yield in_batch(is_cancelled)
+
+
+def _show_log(text: str) -> None:
+    if os.environ.get(DEBUG_VARIABLE):
+        sys.stderr.write(text)
 
 
 def _show(terminal: Terminal, summary: BatchSummary, folder: Path) -> None:

@@ -115,10 +115,13 @@ class _PlainLines:
 
 def time_left(seconds: float | None) -> str:
     """Words for the time left, empty when it cannot be told yet."""
-    if seconds is None:
-        return ""
+    return "" if seconds is None else f"{duration_text(seconds)} left"
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in the units people use: ``"1 min 05 s"``."""
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s left" if minutes else f"{rest} s left"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def size_text(size_bytes: int) -> str:

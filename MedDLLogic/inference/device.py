@@ -37,6 +37,21 @@ def device_names() -> tuple[str, ...]:
     return (*cards, *(("Apple GPU (mps)",) if torch.backends.mps.is_available() else ()), "cpu")
 
 
+def forget_peak(device: str) -> None:
+    """Let ``device_peak_bytes`` count from now on."""
+    import torch
+
+    if device.startswith("cuda"):
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def device_peak_bytes(device: str) -> int | None:
+    """Most memory that tensors took on a graphics card, in bytes; None where the device keeps no count of its own."""
+    import torch
+
+    return int(torch.cuda.max_memory_allocated(device)) if device.startswith("cuda") else None
+
+
 def set_seed(seed: int) -> None:
     """Seed the random numbers that a network may draw, on every device."""
     import torch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
@@ -11,9 +12,16 @@ from numpy.typing import NDArray
 from ..errors import MedDLError
 from ..models.card import Tiling
 from .backend import Floats, OnProgress, Predictor
+from .patches import Shape, tile_count
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+def load_tiling(tiling: Tiling) -> None:
+    """Import what patches need, which takes seconds, ahead of the first one."""
+    if tiling.patch_kji is not None:
+        importlib.import_module("monai.inferers.utils")
 
 
 def predict_volume(
@@ -37,7 +45,7 @@ def predict_volume(
     if tiling.patch_kji is None:
         found = predictor.predict(batch, side, on_progress)
     else:
-        found = _predict_patches(predictor, batch, side, tiling, on_progress)
+        found = _predict_patches(predictor, batch, side, tiling, tiling.patch_kji, on_progress)
     activations = cast(Floats, found[0].float().cpu().numpy())
     if not np.isfinite(activations).all():
         raise MedDLError("E606", "model gave numbers that are not finite", "", "check intensities and model")
@@ -45,13 +53,18 @@ def predict_volume(
 
 
 def _predict_patches(
-    predictor: Predictor, batch: Tensor, side: Mapping[str, Floats], tiling: Tiling, on_progress: OnProgress
+    predictor: Predictor,
+    batch: Tensor,
+    side: Mapping[str, Floats],
+    tiling: Tiling,
+    patch_kji: Shape,
+    on_progress: OnProgress,
 ) -> Tensor:
     import torch
     from monai.inferers.utils import sliding_window_inference
 
-    patch_kji = tuple(tiling.patch_kji or ())
-    count = _patch_count(tuple(batch.shape[2:]), patch_kji, tiling.overlap)
+    k, j, i = batch.shape[2:]
+    count = tile_count((k, j, i), tiling)
     done = 0
 
     def predict_patch(patch: Tensor) -> Tensor:
@@ -73,11 +86,3 @@ def _predict_patches(
             device="cpu",
         )
     return cast("Tensor", blended)
-
-
-def _patch_count(shape_kji: tuple[int, ...], patch_kji: tuple[int, ...], overlap: float) -> int:
-    count = 1
-    for size, patch in zip(shape_kji, patch_kji, strict=True):
-        step = max(1, int(patch * (1 - overlap)))
-        count *= max(1, -(-(max(size, patch) - patch) // step) + 1)
-    return count

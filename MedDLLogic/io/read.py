@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..errors import MedDLError
-from .guard.dispatch import is_volume_name
+from ..geometry import Geometry
+from .guard.dispatch import is_volume_name, judge
 from .pictures import is_picture_name, read_picture
 from .verdict import ReadImage, Verdict, finding_of
 from .volumes import check_volume, read_volume
@@ -43,6 +44,22 @@ def read_image(path: str | Path, series: str = "", *, nan_fill: float | None = N
         return read_dicom(file, series, nan_fill=nan_fill)
     _require_no_series(series)
     return read_volume(file, nan_fill=nan_fill) if is_volume_name(file) else read_picture(file, nan_fill=nan_fill)
+
+
+def read_grid(path: str | Path, series: str = "") -> Geometry:
+    """The grid of the image that ``read_image`` would give, of the header alone where the format has one.
+
+    Raises
+    ------
+    MedDLError : E301 to E329, as far as the header shows them.
+    """
+    file = Path(path)
+    if _is_dicom(file):
+        from .dicom import grid_of_dicom
+
+        return grid_of_dicom(file, series)
+    _require_no_series(series)
+    return judge(file).geometry if is_volume_name(file) else read_picture(file).image.geometry
 
 
 def _check(path: Path, series: str) -> Verdict:

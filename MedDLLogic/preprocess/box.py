@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry import Geometry
+
 _WHOLE_TOLERANCE = 1e-6  # a margin of 3.0000000000000004 voxels is one of 3
 
 
@@ -16,6 +18,16 @@ class VoxelBox:
 
     start_kji: tuple[int, ...]
     stop_kji: tuple[int, ...]
+
+    @classmethod
+    def at(cls, start_kji: tuple[int, ...], shape_kji: tuple[int, ...]) -> VoxelBox:
+        """The box of that shape from that voxel on; negative starts lie outside the grid."""
+        return cls(start_kji, tuple(start + size for start, size in zip(start_kji, shape_kji, strict=True)))
+
+    def of(self, grid: Geometry) -> Geometry:
+        """The part of the grid that lies in the box, padded where the box goes beyond it."""
+        k, j, i = self.start_kji
+        return grid.cropped((k, j, i), self.shape_kji)
 
     @property
     def shape_kji(self) -> tuple[int, int, int]:

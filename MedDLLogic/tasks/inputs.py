@@ -10,12 +10,13 @@ import numpy as np
 
 from ..errors import MedDLError
 from ..events import Reporter
-from ..geometry import Geometry, require_millimetres
+from ..geometry import Geometry
 from ..image import Image, Voxels
-from ..io.read import read_image
+from ..io.read import read_grid, read_image
 from ..io.verdict import Finding
-from ..job import Box, InputRef, Job
+from ..job import InputRef, Job
 from ..preprocess.grid import regrid
+from .region import grid_inside
 
 
 @dataclass(frozen=True)
@@ -62,13 +63,13 @@ def load_inputs(
     """
     findings: list[Finding] = []
     own: dict[str, Image] = {}
-    in_order = [*(role for role in roles if role in job.inputs), *(role for role in job.inputs if role not in roles)]
+    in_order = _in_order(job, roles)
     for number, role in enumerate(in_order):
         own[role] = _load(job.inputs[role], job, in_memory or {}, findings)
         reporter.update((number + 1) / (len(in_order) + 1))
     placed = {role: _in_world(image, job.inputs[role]) for role, image in own.items()}
     first = next(iter(placed.values()))
-    grid = first.geometry if job.roi is None else _inside(first.geometry, job.roi)
+    grid = grid_inside(first.geometry, job.roi)
     for role, image in placed.items():
         findings.extend(_frame_findings(role, image, first, job.allow_other_frame))
     merged = {role: _on_grid(role, image, first.geometry, grid, findings) for role, image in placed.items()}
@@ -76,6 +77,18 @@ def load_inputs(
         reporter.warn(finding.code, finding.message)
     hashes = {role: image_sha256(image) for role, image in own.items()}
     return TaskInputs(merged, next(iter(own.values())), first.geometry, grid, hashes, tuple(findings))
+
+
+def first_grid(job: Job, in_memory: Mapping[str, Image], roles: Sequence[str]) -> Geometry:
+    """The grid of the first image in the world, of its header alone where the format has one.
+
+    Raises
+    ------
+    MedDLError : E3xx from the readers, as far as the header shows them.
+    """
+    ref = job.inputs[_in_order(job, roles)[0]]
+    grid = _handed_over(ref, in_memory).geometry if ref.handle else read_grid(ref.path, ref.series)
+    return grid if ref.lps_to_world is None else grid.transformed(np.asarray(ref.lps_to_world))
 
 
 def image_sha256(image: Image) -> str:
@@ -88,12 +101,21 @@ def image_sha256(image: Image) -> str:
 
 def _load(ref: InputRef, job: Job, in_memory: Mapping[str, Image], findings: list[Finding]) -> Image:
     if ref.handle:
-        if ref.handle not in in_memory:
-            raise MedDLError("E301", "image was not handed over", ref.handle[:12])
-        return _finite(in_memory[ref.handle], job.nan_fill, findings)
+        return _finite(_handed_over(ref, in_memory), job.nan_fill, findings)
     read = read_image(ref.path, ref.series, nan_fill=job.nan_fill)
     findings.extend(read.warnings)
     return read.image
+
+
+def _handed_over(ref: InputRef, in_memory: Mapping[str, Image]) -> Image:
+    if ref.handle not in in_memory:
+        raise MedDLError("E301", "image was not handed over", ref.handle[:12])
+    return in_memory[ref.handle]
+
+
+def _in_order(job: Job, roles: Sequence[str]) -> list[str]:
+    """The job's roles, the model's first, in its order."""
+    return [*(role for role in roles if role in job.inputs), *(role for role in job.inputs if role not in roles)]
 
 
 def _finite(image: Image, nan_fill: float | None, findings: list[Finding]) -> Image:
@@ -113,19 +135,6 @@ def _in_world(image: Image, ref: InputRef) -> Image:
     if ref.lps_to_world is None:
         return image
     return image.with_voxels(image.voxels, image.geometry.transformed(np.asarray(ref.lps_to_world)))
-
-
-def _inside(world: Geometry, roi: Box) -> Geometry:
-    require_millimetres(world)
-    corners = np.array(np.meshgrid(*zip(roi.min_lps_mm, roi.max_lps_mm, strict=True))).reshape(3, -1).T
-    indices = world.ijk_of(corners)
-    last = np.asarray(world.shape_kji[::-1]) - 1
-    low = np.clip(np.ceil(indices.min(axis=0) - 1e-6), 0, last + 1).astype(int)
-    high = np.clip(np.floor(indices.max(axis=0) + 1e-6), -1, last).astype(int)
-    if np.any(high < low):
-        raise MedDLError("E102", "region of interest holds no voxel", "", "place it on the image")
-    start, shape = low[::-1], (high - low + 1)[::-1]
-    return world.cropped((int(start[0]), int(start[1]), int(start[2])), (int(shape[0]), int(shape[1]), int(shape[2])))
 
 
 def _frame_findings(role: str, image: Image, first: Image, allow_other: bool) -> list[Finding]:

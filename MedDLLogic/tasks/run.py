@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from ..errors import optional_packages
 from ..events import Reporter
 from ..image import Image
+from ..inference.warm import Networks
 from ..job import Job
 from ..result import Result
-from .inputs import TaskInputs, load_inputs
+from .inputs import TaskInputs, first_grid, load_inputs
+from .learning import Learning
+from .plan import Plan, plan_run
 from .preprocess import Preprocessed, preprocess, preprocess_stages
-from .segment import required_card, segment, segment_stages
+from .segment import card_of, required_card, segment, segment_stages
 
 READ = "read"
 
@@ -38,7 +41,12 @@ def job_stages(job: Job) -> dict[str, float]:
 
 
 def run_job(
-    job: Job, reporter: Reporter, in_memory: Mapping[str, Image] | None = None, *, keep_probabilities: bool = False
+    job: Job,
+    reporter: Reporter,
+    in_memory: Mapping[str, Image] | None = None,
+    *,
+    keep_probabilities: bool = False,
+    networks: Networks | None = None,
 ) -> Outcome:
     """Read the job's images and do its task.
 
@@ -46,6 +54,7 @@ def run_job(
     ----------
     in_memory : images that inputs name by handle.
     keep_probabilities : keep each segment's probability volume; also when the job has them as product.
+    networks : those that stay loaded from run to run; without them each run loads its own.
 
     Raises
     ------
@@ -54,12 +63,31 @@ def run_job(
     """
     keep = keep_probabilities or "probabilities" in job.output.products
     with optional_packages():
-        with reporter.stage(READ):
-            inputs = load_inputs(job, reporter, in_memory, _roles(job))
         if job.task == "preprocess":
+            inputs = _read(job, reporter, in_memory, ())
             return Outcome(inputs, preprocess(job, inputs, reporter))
-        return Outcome(inputs, segment(job, inputs, reporter, keep_probabilities=keep))
+        found = required_card(job)
+        learning = Learning(found, job, reporter)
+        inputs = _read(job, reporter, in_memory, found.card.roles)
+        learning.foretell(inputs.grid)
+        result = segment(job, inputs, reporter, keep_probabilities=keep, networks=networks)
+        learning.remember(inputs.grid, result)
+        return Outcome(inputs, result)
 
 
-def _roles(job: Job) -> tuple[str, ...]:
-    return required_card(job).card.roles if job.task == "segment" else ()
+def plan_job(job: Job, in_memory: Mapping[str, Image] | None = None) -> Plan:
+    """What a segment job will take, told of the model's card and the first image's header; nothing runs.
+
+    Raises
+    ------
+    MedDLError : E1xx for the job, E3xx for the image as far as its header shows it, E4xx for the card.
+    """
+    found = card_of(job)
+    with optional_packages():
+        grid = first_grid(job, in_memory or {}, found.card.roles)
+    return plan_run(found, grid, quality=job.quality, device=job.device, roi=job.roi)
+
+
+def _read(job: Job, reporter: Reporter, in_memory: Mapping[str, Image] | None, roles: tuple[str, ...]) -> TaskInputs:
+    with reporter.stage(READ):
+        return load_inputs(job, reporter, in_memory, roles)

@@ -16,7 +16,8 @@ from ..events import Reporter
 from ..geometry import require_millimetres
 from ..image import Image
 from ..inference.decode import Mask
-from ..inference.device import choose_device, set_seed
+from ..inference.device import choose_device, forget_peak, set_seed
+from ..inference.warm import Networks
 from ..io.verdict import Finding
 from ..job import Job
 from ..labels import LabelTable
@@ -25,8 +26,10 @@ from ..models.card import ModelCard
 from ..models.registry import FoundCard, find_card
 from ..models.store import require_ready
 from ..result import LabelVolume, Measurement, Provenance, Result
+from .history import LOAD
 from .inputs import TaskInputs
-from .stages import Run, run_card, stage_shares
+from .plan import network_stages
+from .stages import Run, run_card
 
 MEASURE = "measure"
 _MODALITIES = frozenset({"CR", "CT", "DX", "IVOCT", "MG", "MR", "NM", "OCT", "OP", "OT", "PT", "RF", "SC", "US", "XA"})
@@ -35,26 +38,41 @@ _RECORDED = ("numpy", "scipy", "SimpleITK", "torch", "monai", "pydicom", "scikit
 
 def segment_stages(job: Job) -> dict[str, float]:
     """Stage names of a segment job in order, each with its expected share of the time."""
-    return stage_shares(required_card(job)) | {MEASURE: 0.04}
+    shares = {name: stage.relative_cost for name, stage in network_stages(required_card(job))}
+    return {LOAD: 0.05} | shares | {MEASURE: 0.04}
 
 
 def required_card(job: Job) -> FoundCard:
     """The job's card; E403 when it or weights it needs are not here, E401 when it is not the one named by hash."""
+    found = card_of(job)
+    require_ready(found)
+    return found
+
+
+def card_of(job: Job) -> FoundCard:
+    """The job's card, whether its weights are here or not; E403 when there is none, E401 for another hash."""
     if job.card is None:
         raise MedDLError("E102", "card", "needed for segment")
     found = find_card(job.card.name)
     if job.card.sha256 and job.card.sha256 != found.sha256:
         raise MedDLError("E401", "card differs from the one the job names", found.card.name)
-    require_ready(found)
     return found
 
 
-def segment(job: Job, inputs: TaskInputs, reporter: Reporter, *, keep_probabilities: bool = False) -> Result:
+def segment(
+    job: Job,
+    inputs: TaskInputs,
+    reporter: Reporter,
+    *,
+    keep_probabilities: bool = False,
+    networks: Networks | None = None,
+) -> Result:
     """The segments of the job's images, on the first one's own grid.
 
     Parameters
     ----------
     keep_probabilities : give each segment's probability volume too.
+    networks : those that stay loaded from run to run.
 
     Raises
     ------
@@ -63,11 +81,13 @@ def segment(job: Job, inputs: TaskInputs, reporter: Reporter, *, keep_probabilit
     """
     started_s = time.monotonic()
     found = required_card(job)
-    device = choose_device(job.device)
+    with reporter.stage(LOAD), reporter.part(LOAD, 0.0, 1.0):
+        device = choose_device(job.device)
+        forget_peak(device)
     _require_places(found.card, inputs.images)
     findings = [*inputs.findings, *_modality_findings(found.card, inputs.images)]
     wanted = frozenset(segment.id for segment in found.card.segments) if keep_probabilities else frozenset()
-    run = Run(device, reporter, wanted)
+    run = Run(device, reporter, wanted, job.quality, networks or Networks())
     set_seed(job.seed)
     masks = run_card(found, inputs.images, run)
     with reporter.stage(MEASURE):

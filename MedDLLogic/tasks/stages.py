@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -13,16 +14,23 @@ from ..events import Reporter
 from ..geometry import Geometry, require_millimetres
 from ..image import Image
 from ..inference.decode import Decoded, Mask, decode
-from ..models.card import ModelCard, NetworkStage
+from ..inference.patches import tile_count, tiling_for
+from ..inference.warm import Networks
+from ..job import Quality
+from ..models.card import ModelCard, NetworkStage, Tiling
 from ..models.registry import FoundCard, used_card
-from ..models.store import is_trusted, weights_file
 from ..postprocess.run import apply_postprocess
 from ..preprocess.run import apply_recipe
 from ..preprocess.working import Working
+from ..records import to_json
 from ..result import AppliedStep
+from .history import LOAD, NETWORK
 
 PREPARED, PREDICTED = 0.15, 0.9
-"""Shares of a network stage after which its image is prepared, and its network done."""
+"""Shares of a network stage after which its image is prepared, and its network done, until past runs teach better."""
+
+PREDICT = "predict"
+"""Kind of the step in a run's record that stands for the network."""
 
 
 @dataclass
@@ -35,20 +43,11 @@ class Run:
     device: str
     reporter: Reporter
     probabilities_of: frozenset[str] = frozenset()
+    quality: Quality = "standard"
+    networks: Networks = field(default_factory=Networks)
     steps: list[AppliedStep] = field(default_factory=list)
     weights_sha256: dict[str, str] = field(default_factory=dict)
     probabilities: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-
-
-def stage_shares(found: FoundCard, prefix: str = "") -> dict[str, float]:
-    """Name and share of the time of each network stage, those of used cards included."""
-    shares: dict[str, float] = {}
-    for stage in found.card.stages:
-        if isinstance(stage, NetworkStage):
-            shares[prefix + stage.name] = stage.relative_cost
-        else:
-            shares |= stage_shares(used_card(found, stage.card), f"{prefix}{stage.name}: ")
-    return shares
 
 
 def run_card(found: FoundCard, images: Mapping[str, Image], run: Run, prefix: str = "") -> dict[str, Mask]:
@@ -80,32 +79,41 @@ def _run_network(
     name = prefix + stage.name
     with run.reporter.stage(name):
         image = _stacked([images[role] for role in stage.inputs])
-        with run.reporter.span(0.0, PREPARED):
+        with run.reporter.part("prepare", 0.0, PREPARED):
             # Every step that changes the grid takes all masks along, so those of no use here stay behind.
             needed = {mask: masks[mask] for mask in stage.masks_used if mask in masks}
             working, steps = apply_recipe(stage.recipe, Working(image, needed), run.reporter, name)
         run.steps.extend(steps)
-        decoded = _predict(found, stage, working, image.geometry, run)
+        decoded = _predict(found, stage, working, image.geometry, run, name)
         cleaned = apply_postprocess(stage.postprocess, decoded.masks, image.geometry)
         run.weights_sha256[name] = stage.weights.sha256
         run.probabilities |= decoded.probabilities
         return cleaned
 
 
-def _predict(found: FoundCard, stage: NetworkStage, working: Working, native: Geometry, run: Run) -> Decoded:
-    from ..inference.tiles import predict_volume
-    from ..inference.torch_backend import TorchPredictor
-    from ..models.loaders import load_network
+def _predict(
+    found: FoundCard, stage: NetworkStage, working: Working, native: Geometry, run: Run, full_name: str
+) -> Decoded:
+    tiling = tiling_for(stage.tiling, run.quality)
+    with run.reporter.part(LOAD, PREPARED, PREPARED):
+        from ..inference.tiles import load_tiling, predict_volume
 
-    path = weights_file(found, stage)
-    module = load_network(stage, path, model=found.card.name, is_trusted=is_trusted(found, stage.weights.sha256))
-    predictor = TorchPredictor(module, stage.network, run.device)
+        load_tiling(tiling)
+        predictor = run.networks.ready(found, stage, run.device)
     grid = working.image.geometry
     side: dict[str, NDArray[np.float32]] = {name: _side_input(name, grid) for name in stage.network.side_inputs}
     voxels = np.asarray(working.image.voxels, dtype=np.float32)
-    with run.reporter.span(PREPARED, PREDICTED):
-        activations = predict_volume(predictor, voxels, side, stage.tiling, run.reporter.update)
+    started_s = time.perf_counter()
+    with run.reporter.part(NETWORK, PREPARED, PREDICTED):
+        activations = predict_volume(predictor, voxels, side, tiling, run.reporter.update)
+    run.steps.append(_prediction(full_name, grid, tiling, round(time.perf_counter() - started_s, 3)))
     return decode(activations, stage.decode, working.masks, grid, native, probabilities_of=run.probabilities_of)
+
+
+def _prediction(stage: str, grid: Geometry, tiling: Tiling, seconds: float) -> AppliedStep:
+    """The record of one network: how its volume was cut, as the job's quality made it."""
+    found = {"shape_kji": list(grid.shape_kji), "tiles": tile_count(grid.shape_kji, tiling)}
+    return AppliedStep(stage, {"kind": PREDICT, **to_json(tiling)}, found, seconds)
 
 
 def _side_input(name: str, grid: Geometry) -> NDArray[np.float32]:

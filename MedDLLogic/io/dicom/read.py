@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +10,17 @@ import numpy as np
 from pydicom.uid import UID
 
 from ...errors import MedDLError
+from ...geometry import Geometry
 from ...image import Image
 from ..verdict import Finding, ReadImage, Verdict, finding_of
 from . import tags
 from .frames import Plane, plane_of_file, planes_of_frames
 from .header import Header
-from .kinds import Kind, Role, has_plane
+from .kinds import Kind, Role, has_plane, kind_of
 from .picture import read_picture
 from .pixels import decode, format_of, require_possible
 from .scaling import Stored, rescaled
-from .series import Catalog, Series, catalog_of, chosen, facts_of
+from .series import Catalog, Member, Series, catalog_of, chosen, facts_of
 from .stack import Stack, stack_of
 
 _WANTED = {
@@ -65,52 +66,71 @@ def read_dicom(path: Path, series: str = "", *, nan_fill: float | None = None) -
         return _read(catalog_of(Path(path)), series)
 
 
+def grid_of_dicom(path: Path, series: str = "") -> Geometry:
+    """The grid of the image that ``read_dicom`` would give, of headers alone where the series holds no slice twice.
+
+    Errors: those of ``read_dicom`` that headers show.
+    """
+    with tags.quiet_parser():
+        headers, planes = _judged(chosen(catalog_of(Path(path)), series))
+        return _stacked(planes)[0].geometry if planes else read_picture(headers[0]).image.geometry
+
+
 def _read(catalog: Catalog, series: str) -> ReadImage:
     group = chosen(catalog, series)
-    members = [member for member in group if member.kind.role is not Role.NO_IMAGE]
-    roles = {member.kind.role for member in members}
-    if len(roles) > 1:
-        raise MedDLError("E326", "the series is not one stack", "it mixes slices with other images")
-    headers = [member.header for member in members]
-    read = _read_role(members[0].kind, headers)
+    headers, planes = _judged(group)
+    read = _read_stack(headers, planes) if planes else _read_lone_picture(headers[0])
     findings = [*catalog.findings, *_header_findings(headers), *read.warnings]
-    if len(members) < len(group):
-        message = f"files of the series without an image, left out: {len(group) - len(members)}"
+    if len(headers) < len(group):
+        message = f"files of the series without an image, left out: {len(group) - len(headers)}"
         findings.append(Finding("E320", "warning", message))
     return replace(read, warnings=tuple(dict.fromkeys(findings)), facts={**_facts(headers), **read.facts})
 
 
-def _read_role(kind: Kind, headers: list[Header]) -> ReadImage:
+def _judged(group: Sequence[Member]) -> tuple[list[Header], Sequence[Plane]]:
+    """The headers of the image's files, and its planes: none for a single picture without a place."""
+    members = [member for member in group if member.kind.role is not Role.NO_IMAGE]
+    if len({member.kind.role for member in members}) > 1:
+        raise MedDLError("E326", "the series is not one stack", "it mixes slices with other images")
+    headers = [member.header for member in members]
+    return headers, _planes_of(members[0].kind, headers)
+
+
+def _planes_of(kind: Kind, headers: list[Header]) -> Sequence[Plane]:
     if kind.role is Role.UNSUPPORTED:
         raise MedDLError("E310", "kind of image not supported here", kind.words)
-    if kind.role is Role.PICTURE:
-        return _read_lone_picture(headers)
-    if kind.role is Role.FRAMES:
-        return _read_stack(headers[:1], _planes_of_one(headers))
-    if len(headers) == 1 and not has_plane(headers[0].data):
-        warning = Finding("E327", "warning", "a slice without a place in the patient, read as a picture")
-        read = read_picture(headers[0])
-        return replace(read, warnings=(warning, *read.warnings))
-    return _read_stack(headers, [plane_of_file(header) for header in headers])
-
-
-def _planes_of_one(headers: list[Header]) -> tuple[Plane, ...]:
-    if len(headers) > 1:
+    if kind.role is Role.PICTURE and len(headers) > 1:
+        why = f"{len(headers)} separate pictures"
+        raise MedDLError("E326", "the series is not one stack", why, "give one file")
+    if kind.role is Role.FRAMES and len(headers) > 1:
         why = f"{len(headers)} multi-frame files in one series"
         raise MedDLError("E310", "more than one volume in the series", why, "give one of the files")
-    return planes_of_frames(headers[0])
+    if kind.role is Role.FRAMES:
+        return planes_of_frames(headers[0])
+    if kind.role is Role.PICTURE or (len(headers) == 1 and not has_plane(headers[0].data)):
+        return ()
+    return [plane_of_file(header) for header in headers]
 
 
-def _read_lone_picture(headers: list[Header]) -> ReadImage:
-    if len(headers) > 1:
-        raise MedDLError("E326", "the series is not one stack", f"{len(headers)} separate pictures", "give one file")
-    return read_picture(headers[0])
+def _read_lone_picture(header: Header) -> ReadImage:
+    read = read_picture(header)
+    if kind_of(header).role is Role.PICTURE:
+        return read
+    warning = Finding("E327", "warning", "a slice without a place in the patient, read as a picture")
+    return replace(read, warnings=(warning, *read.warnings))
 
 
 def _read_stack(headers: list[Header], planes: Sequence[Plane]) -> ReadImage:
     findings = require_possible(headers)
     if any(format_of(header).samples > 1 for header in headers):
         raise MedDLError("E310", "kind of image not supported here", "a color volume")
+    stack, pixels = _stacked(planes)
+    voxels = rescaled([pixels(plane) for plane in stack.planes], [plane.scaling for plane in stack.planes])
+    return ReadImage(_image(voxels, stack), (*findings, *stack.findings, *_value_findings(stack)))
+
+
+def _stacked(planes: Sequence[Plane]) -> tuple[Stack, Callable[[Plane], Stored]]:
+    """The planes in order, and what decodes the pixels of one; copies among them alone are decoded here."""
     frames: dict[Path, Stored] = {}
 
     def pixels(plane: Plane) -> Stored:
@@ -119,9 +139,7 @@ def _read_stack(headers: list[Header], planes: Sequence[Plane]) -> ReadImage:
             frames[path] = decode(plane.header)
         return np.asarray(frames[path][plane.frame])
 
-    stack = stack_of(planes, lambda one, other: bool(np.array_equal(pixels(one), pixels(other))))
-    voxels = rescaled([pixels(plane) for plane in stack.planes], [plane.scaling for plane in stack.planes])
-    return ReadImage(_image(voxels, stack), (*findings, *stack.findings, *_value_findings(stack)))
+    return stack_of(planes, lambda one, other: bool(np.array_equal(pixels(one), pixels(other)))), pixels
 
 
 def _image(voxels: Stored, stack: Stack) -> Image:
