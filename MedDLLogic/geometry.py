@@ -116,6 +116,12 @@ class Geometry:
         return orientation_of(self.ijk_to_lps)
 
     @property
+    def oblique_degrees(self) -> float:
+        """Largest angle between an axis of the grid and the patient's axis nearest to it; 0 for a straight grid."""
+        cosines = np.abs(self.direction).max(axis=0)
+        return float(np.degrees(np.arccos(np.clip(cosines, 0.0, 1.0))).max())
+
+    @property
     def center_lps_mm(self) -> NDArray[np.float64]:
         """(3,) centre of the whole grid, in mm."""
         return self.lps_of([[(n - 1) / 2 for n in self.shape_kji[::-1]]]).reshape(3)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from .mrml import Node, Scene, slicer
 
 _NO_ITEM = 0
@@ -17,12 +20,19 @@ def place_beside(scene: Scene, node: Node, neighbor: Node | None) -> None:
     tree.SetItemParent(_item(tree, node), parent)
 
 
-def remove_item(scene: Scene, node: Node) -> None:
-    """Remove the item of ``node``, if it has one; the node itself stays."""
+@contextmanager
+def items_kept_on_error(scene: Scene, *nodes: Node | None) -> Iterator[None]:
+    """When the ``with`` block fails, remove the items of these nodes that were not there before; nodes stay."""
     tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
-    item = tree.GetItemByDataNode(node)
-    if item != _NO_ITEM:
-        tree.RemoveItem(item, 0, 0)  # neither the node nor other items
+    without = [node for node in nodes if node is not None and tree.GetItemByDataNode(node) == _NO_ITEM]
+    try:
+        yield
+    except BaseException:
+        for node in without:
+            item = tree.GetItemByDataNode(node)
+            if item != _NO_ITEM:
+                tree.RemoveItem(item, 0, 0)  # neither the node nor other items
+        raise
 
 
 def attribute(node: Node, name: str) -> str:

@@ -21,7 +21,7 @@ def pasted(labels: LabelVolume, grid: Geometry, target: Geometry) -> LabelVolume
     MedDLError : E332 when the voxels of both grids do not coincide, or a label lies outside ``target``;
         E402 when a label value is no whole number from 0 to 65535.
     """
-    start_kji = _offset_kji(grid, target)
+    start_kji = offset_kji(grid, target)
     here, there = [], []
     for start, length, room in zip(start_kji, labels.shape, target.shape_kji, strict=True):
         low, high = min(max(start, 0), room), max(0, min(start + length, room))
@@ -34,6 +34,19 @@ def pasted(labels: LabelVolume, grid: Geometry, target: Geometry) -> LabelVolume
     whole = np.zeros(target.shape_kji, dtype=np.uint8 if inside.max(initial=0) < 256 else np.uint16)
     whole[tuple(there)] = inside
     return whole
+
+
+def offset_kji(grid: Geometry, target: Geometry) -> tuple[int, ...]:
+    """Index in ``target`` of the first voxel of ``grid``; E332 when the voxels of both do not coincide."""
+    i, j, k = (n - 1 for n in grid.shape_kji[::-1])
+    corners = np.array([[0, 0, 0], [i, 0, 0], [0, j, 0], [0, 0, k], [i, j, k]], dtype=np.float64)
+    # A grid one voxel long says nothing about its step there, so one index further is compared too.
+    corners = np.concatenate([corners, np.eye(3)])
+    offsets = target.ijk_of(grid.lps_of(corners)) - corners
+    start = np.round(offsets[0])
+    if np.abs(offsets - start).max() > INDEX_TOLERANCE:
+        raise MedDLError("E332", "segments lie on another grid than the volume", hint="resample them onto it first")
+    return tuple(int(n) for n in start[::-1])
 
 
 def relabeled(
@@ -57,16 +70,3 @@ def relabeled(
             return as_they_are
         made[new.layer][place] = new.value
     return made, table
-
-
-def _offset_kji(grid: Geometry, target: Geometry) -> tuple[int, ...]:
-    """Index in ``target`` of the first voxel of ``grid``."""
-    i, j, k = (n - 1 for n in grid.shape_kji[::-1])
-    corners = np.array([[0, 0, 0], [i, 0, 0], [0, j, 0], [0, 0, k], [i, j, k]], dtype=np.float64)
-    # A grid one voxel long says nothing about its step there, so one index further is compared too.
-    corners = np.concatenate([corners, np.eye(3)])
-    offsets = target.ijk_of(grid.lps_of(corners)) - corners
-    start = np.round(offsets[0])
-    if np.abs(offsets - start).max() > INDEX_TOLERANCE:
-        raise MedDLError("E332", "segments lie on another grid than the volume", hint="resample them onto it first")
-    return tuple(int(n) for n in start[::-1])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,12 @@ from ..errors import MedDLError
 from ..geometry import Geometry, Matrix, flip_lps_ras
 from .arrays import numpy_matrix
 from .mrml import Node, vtkGeneralTransform, vtkMatrix4x4
+from .steps import Steps
 
 MAX_SAMPLES = 48
 """Positions along each axis at which a non-linear transform's derivative is taken."""
+
+Positions = list[NDArray[np.float64]]
 
 _LPS_RAS = flip_lps_ras(np.eye(4))
 
@@ -49,32 +51,64 @@ def lps_to_world(node: Node, center_lps_mm: NDArray[np.float64]) -> Matrix | Non
     return _usable(flip_lps_ras(tangent) @ _LPS_RAS)
 
 
-def jacobian_volume_factors(node: Node, geometry: Geometry) -> Iterator[NDArray[np.float64]]:
-    """Yield, for k = 0, 1, ..., the (j, i) factors by which the parent transform changes a voxel's volume.
+def volume_factor(node: Node, center_lps_mm: NDArray[np.float64]) -> float:
+    """By how much a node's linear parent transform changes volumes; E307 as ``lps_to_world``."""
+    to_world = lps_to_world(node, center_lps_mm)
+    return 1.0 if to_world is None else abs(float(np.linalg.det(to_world[:3, :3])))
 
-    The factor is the absolute Jacobian determinant, taken at up to ``MAX_SAMPLES`` positions an axis
-    and interpolated linearly between them.
+
+class VolumeFactors:
+    """By how much a transform changes the volume of each voxel of a grid: its absolute Jacobian determinant.
+
+    Parameters
+    ----------
+    sampled : (k, j, i) determinants at the crossings of ``positions``; linear between them.
+    positions : indices along k, j, i.
+    shape_kji : of the grid.
     """
+
+    def __init__(self, sampled: NDArray[np.float64], positions: Positions, shape_kji: tuple[int, int, int]) -> None:
+        self._sampled = sampled
+        self._between = [_between(n, at) for n, at in zip(shape_kji, positions, strict=True)]
+
+    def plane(self, k: int) -> NDArray[np.float64]:
+        """(j, i) factors of one plane."""
+        # By element: matrix products wake threads, which on a busy computer takes far longer than the product.
+        (low_k, high_k, part_k), (low_j, high_j, part_j), (low_i, high_i, part_i) = self._between
+        plane = self._sampled[low_k[k]] * (1 - part_k[k]) + self._sampled[high_k[k]] * part_k[k]
+        rows = plane[low_j] * (1 - part_j)[:, None] + plane[high_j] * part_j[:, None]
+        return np.asarray(rows[:, low_i] * (1 - part_i) + rows[:, high_i] * part_i)
+
+
+def sampling_volume_factors(node: Node, geometry: Geometry) -> Steps[VolumeFactors]:
+    """The factors of the node's parent transform, from derivatives at up to ``MAX_SAMPLES`` positions an axis.
+
+    Raises
+    ------
+    MedDLError : E604 when the transform is changed between two steps.
+    """
+    parent = node.GetParentTransformNode()
+    to_world, changed = _to_world(parent), parent.GetTransformToWorldMTime()
     positions = [np.linspace(0, n - 1, min(n, MAX_SAMPLES)) for n in geometry.shape_kji]
-    sampled = _determinants(node, geometry, positions)
-    to_k, to_j, to_i = (_interpolation(n, at) for n, at in zip(geometry.shape_kji, positions, strict=True))
-    for weights in to_k:
-        yield to_j @ np.tensordot(weights, sampled, axes=1) @ to_i.T
+    at_k, at_j, at_i = positions
+    sampled = np.empty((len(at_k), len(at_j), len(at_i)))
+    for n, m in np.ndindex(sampled.shape[:2]):
+        points_lps_mm = geometry.lps_of([[i, at_j[m], at_k[n]] for i in at_i])
+        slopes = [_derivative(to_world, point)[1] for point in points_lps_mm @ _LPS_RAS[:3, :3]]
+        sampled[n, m] = np.abs(np.linalg.det(np.array(slopes)))
+        yield
+        if node.GetParentTransformNode() is not parent or parent.GetTransformToWorldMTime() != changed:
+            raise MedDLError("E604", "the input volume's transform was changed during the run", hint="run it again")
+    return VolumeFactors(sampled, positions, geometry.shape_kji)
 
 
-def _determinants(node: Node, geometry: Geometry, positions: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """(len(k), len(j), len(i)) absolute Jacobian determinants of the transform to the world."""
-    k, j, i = np.meshgrid(*positions, indexing="ij")
-    points_lps_mm = geometry.lps_of(np.stack([i.ravel(), j.ravel(), k.ravel()], axis=1))
-    to_world = _to_world(node.GetParentTransformNode())
-    slopes = np.array([_derivative(to_world, point)[1] for point in points_lps_mm @ _LPS_RAS[:3, :3]])
-    return np.asarray(np.abs(np.linalg.det(slopes)).reshape(k.shape))
-
-
-def _interpolation(count: int, positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(count, len(positions)) weights that give each index its value from those at ``positions``."""
-    indices = np.arange(count)
-    return np.stack([np.interp(indices, positions, unit) for unit in np.eye(len(positions))], axis=1)
+def _between(
+    count: int, positions: NDArray[np.float64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """For each index the numbers of the positions before and after it, and how far it is from one to the other."""
+    at = np.interp(np.arange(count), positions, np.arange(len(positions)))
+    low = np.floor(at).astype(np.intp)
+    return low, np.minimum(low + 1, len(positions) - 1), at - low
 
 
 def _to_world(parent: Node) -> Any:

@@ -1,19 +1,15 @@
-"""Volume nodes to images and back, and what their parent transforms do to millimetres."""
+"""Volume nodes to images and back."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
-
-import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import MedDLError
 from ..geometry import GRID_TOLERANCE, UNKNOWN, Geometry, Matrix
 from ..image import Image
-from ..result import Result
 from . import hierarchy, transforms
-from .arrays import grid_of, label_counts, ras_matrix, set_voxels, voxels_of
+from .arrays import copied, grid_of, ras_matrix, set_voxels, voxels_of
 from .mrml import Node, Scene, slicer, vtkImageData, vtkMatrix4x4
 
 _UNITS = {"[hnsf'U]": "HU", "{SUVbw}g/ml": "SUV"}
@@ -54,14 +50,22 @@ class SceneVolume:
 def read_volume(volume_node: Node) -> SceneVolume:
     """The image of a scalar or label map volume node, with its parent transform.
 
+    The time this takes is that of one copy of the voxels; nothing looks at their values.
+
     Raises
     ------
     MedDLError : E301 without voxels, E310 for any other kind of node or several components a voxel,
         E303, E306, E307 for a grid or a parent transform that cannot be.
     """
+    volume = view_of_volume(volume_node)
+    return replace(volume, image=volume.image.with_voxels(copied(volume.image.voxels[0])[None]))
+
+
+def view_of_volume(volume_node: Node) -> SceneVolume:
+    """The same, but its voxels are the scene's own memory: for a look at once, not to be kept. Raises as above."""
     geometry = geometry_of(volume_node)
     image = Image(
-        voxels_of(volume_node.GetImageData()).copy()[None],
+        voxels_of(volume_node.GetImageData())[None],
         geometry,
         modality=hierarchy.attribute(volume_node, _MODALITY),
         units=_units_of(volume_node),
@@ -112,7 +116,15 @@ def require_same_grid(scene: Scene, reference_node: Node, geometry: Geometry) ->
     """Raise E604 when the volume node is not in the scene, E332 when it has another grid than ``geometry``."""
     if scene.GetNodeByID(reference_node.GetID() or "") is not reference_node:
         raise MedDLError("E604", "the input volume is not in this scene", hint="choose it again")
-    _require_grid_of(reference_node, geometry)
+    require_grid_of(reference_node, geometry)
+
+
+def require_grid_of(volume_node: Node, geometry: Geometry) -> None:
+    """Raise E332 when the volume node has another grid than ``geometry``."""
+    found = geometry_of(volume_node)
+    if not found.is_same_grid(geometry, GRID_TOLERANCE):
+        why = f"{geometry.shape_kji} voxels k, j, i, the volume has {found.shape_kji}"
+        raise MedDLError("E332", "the result does not lie on the grid of this volume", why)
 
 
 def push_volume(scene: Scene, image: Image, name: str, *, reference_node: Node | None = None) -> Node:
@@ -145,43 +157,6 @@ def push_volume(scene: Scene, image: Image, name: str, *, reference_node: Node |
     return node
 
 
-def segment_volumes_mm3(volume_node: Node, result: Result) -> dict[str, tuple[float, float]]:
-    """Segment id -> (volume in the world, volume on the node's own grid), in cubic millimetres.
-
-    They differ where a parent transform scales; under a non-linear one the first is the sum of its
-    Jacobian determinant over the segment's voxels.
-
-    Raises
-    ------
-    MedDLError : E332 when the result does not lie on the node's grid, E307 as ``read_volume``.
-    """
-    _require_grid_of(volume_node, result.geometry)
-    voxel_mm3 = result.geometry.voxel_volume_mm3
-    counts = [label_counts(layer) for layer in result.layers]
-    world_counts = _world_counts(volume_node, result, counts)
-    return {
-        segment.id: (
-            float(world_counts[segment.layer][segment.value]) * voxel_mm3,
-            float(counts[segment.layer][segment.value]) * voxel_mm3,
-        )
-        for segment in result.table
-    }
-
-
-def _world_counts(volume_node: Node, result: Result, counts: list[NDArray[np.int64]]) -> list[NDArray[np.float64]]:
-    """For each layer and label value the number of voxels, each weighted by how the transform changes its volume."""
-    if transforms.is_linear(volume_node):
-        to_world = transforms.lps_to_world(volume_node, result.geometry.center_lps_mm)
-        factor = 1.0 if to_world is None else abs(float(np.linalg.det(to_world[:3, :3])))
-        return [count.astype(np.float64) * factor for count in counts]
-    weighted = [np.zeros(len(count)) for count in counts]
-    for k, factors in enumerate(transforms.jacobian_volume_factors(volume_node, result.geometry)):
-        for n, layer in enumerate(result.layers):
-            if layer[k].any():
-                weighted[n] += np.bincount(layer[k].ravel(), weights=factors.ravel(), minlength=len(weighted[n]))
-    return weighted
-
-
 def _units_of(volume_node: Node) -> str:
     entry = volume_node.GetVoxelValueUnits()
     return _UNITS.get(entry.GetCodeValue() or "", "") if entry is not None else ""
@@ -205,10 +180,3 @@ def _warnings_about(volume_node: Node) -> list[str]:
             "volumes in ml follow the transform everywhere."
         )
     return warnings
-
-
-def _require_grid_of(volume_node: Node, geometry: Geometry) -> None:
-    found = geometry_of(volume_node)
-    if not found.is_same_grid(geometry, GRID_TOLERANCE):
-        why = f"{geometry.shape_kji} voxels k, j, i, the volume has {found.shape_kji}"
-        raise MedDLError("E332", "the result does not lie on the grid of this volume", why)

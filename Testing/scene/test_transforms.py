@@ -7,11 +7,16 @@ from vtkmodules.vtkCommonCore import vtkPoints
 from vtkmodules.vtkCommonDataModel import vtkImageData
 from vtkmodules.vtkCommonTransforms import vtkThinPlateSplineTransform
 
+from MedDLLogic.errors import MedDLError
 from MedDLLogic.geometry import Geometry
 from MedDLLogic.image import Image
+from MedDLLogic.result import Measurement
+from MedDLLogic.scene.arrays import vtk_matrix
+from MedDLLogic.scene.measured import measured_in_world, measuring_in_world, segment_volumes_mm3
 from MedDLLogic.scene.mrml import slicer
-from MedDLLogic.scene.transforms import jacobian_volume_factors
-from MedDLLogic.scene.volumes import push_volume, read_volume, segment_volumes_mm3
+from MedDLLogic.scene.steps import finished
+from MedDLLogic.scene.transforms import sampling_volume_factors
+from MedDLLogic.scene.volumes import push_volume, read_volume
 
 AFFINE = np.array([[1.2, 0.1, 0.0], [0.0, 0.9, -0.2], [0.1, 0.0, 1.3]])
 SHIFT = np.array([3.0, -4.0, 5.0])
@@ -79,6 +84,12 @@ def b_spline(move):
     return spline
 
 
+def factors_of(node, grid):
+    """(k, j, i) volume factors."""
+    factors = finished(sampling_volume_factors(node, grid))
+    return np.array([factors.plane(k) for k in range(grid.shape_kji[0])])
+
+
 def affine(point):
     return AFFINE @ point + SHIFT
 
@@ -110,20 +121,20 @@ def test_a_non_linear_transform_is_told(a_volume_under):
 
 @pytest.mark.parametrize("warp", [thin_plates, displacements, b_spline])
 def test_volume_factors_of_an_affine_warp_are_its_determinant(a_volume_under, a_grid, warp):
-    factors = np.array(list(jacobian_volume_factors(a_volume_under(warp(affine)), a_grid)))
+    factors = factors_of(a_volume_under(warp(affine)), a_grid)
     assert factors.shape == a_grid.shape_kji
     assert np.allclose(factors, np.linalg.det(AFFINE), rtol=1e-6)
 
 
 def test_volume_factors_follow_a_transform_that_swells(a_volume_under, a_grid):
-    factors = np.array(list(jacobian_volume_factors(a_volume_under(displacements(swelling)), a_grid)))
+    factors = factors_of(a_volume_under(displacements(swelling)), a_grid)
     x_ras_mm = -a_grid.lps_of([[i, 0, 0] for i in range(28)])[:, 0]
     assert np.allclose(factors, 1.1 + 0.02 * x_ras_mm, atol=1e-3)
 
 
 def test_factors_between_samples_are_interpolated(a_volume_under, a_grid, monkeypatch):
     monkeypatch.setattr("MedDLLogic.scene.transforms.MAX_SAMPLES", 5)
-    factors = np.array(list(jacobian_volume_factors(a_volume_under(displacements(swelling)), a_grid)))
+    factors = factors_of(a_volume_under(displacements(swelling)), a_grid)
     x_ras_mm = -a_grid.lps_of([[i, 0, 0] for i in range(28)])[:, 0]
     assert np.allclose(factors, 1.1 + 0.02 * x_ras_mm, atol=1e-3)
 
@@ -139,14 +150,14 @@ def test_segment_volumes_are_integrals_of_the_jacobian(a_volume_under, a_result,
 def test_an_inverted_transform_shrinks_what_it_swelled(a_scene, a_volume_under, a_grid):
     node = a_volume_under(displacements(affine))
     node.GetParentTransformNode().Inverse()
-    factors = np.array(list(jacobian_volume_factors(node, a_grid)))
+    factors = factors_of(node, a_grid)
     assert np.allclose(factors, 1 / np.linalg.det(AFFINE), rtol=1e-4)
 
 
 def test_a_warp_below_a_linear_transform_counts_both(a_volume_under, a_grid, under):
     node = a_volume_under(thin_plates(affine))
     under(node.GetParentTransformNode(), np.diag([2.0, 2.0, 2.0, 1.0]))
-    factors = np.array(list(jacobian_volume_factors(node, a_grid)))
+    factors = factors_of(node, a_grid)
     assert np.allclose(factors, 8 * np.linalg.det(AFFINE), rtol=1e-6)
 
 
@@ -154,3 +165,49 @@ def test_an_empty_warp_changes_nothing(a_scene, a_grid):
     node = push_volume(a_scene, Image(np.zeros((1, 20, 24, 28), np.uint8), a_grid), "T1")
     node.SetAndObserveTransformNodeID(a_scene.AddNode(slicer.vtkMRMLBSplineTransformNode()).GetID())
     assert np.allclose(read_volume(node).lps_to_world, np.eye(4))
+
+
+def measured(a_result, grid):
+    return a_result([1, 2], geometry=grid, measurements=(Measurement("layer0_value2", "volume", 1.0, "ml"),))
+
+
+def test_measuring_in_steps_gives_what_measuring_at_once_gives(a_volume_under, a_result, a_grid):
+    node, result = a_volume_under(displacements(swelling)), measured(a_result, a_grid)
+
+    def counted():
+        returned = yield from measuring_in_world(result, node)
+        found.append(returned)
+
+    found = []
+    assert sum(1 for _ in counted()) > a_grid.shape_kji[0]
+    assert found[0].measurements == measured_in_world(result, node).measurements
+
+
+def test_there_is_no_step_without_a_bending_transform(a_scene, a_result, a_grid):
+    node = push_volume(a_scene, Image(np.zeros((1, 20, 24, 28), np.uint8), a_grid), "T1")
+    result = measured(a_result, a_grid)
+    assert list(measuring_in_world(result, node)) == []
+    assert measured_in_world(result, node) is result
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_transform_that_changes_between_steps_is_told(a_volume_under, a_result, a_grid, under, nested):
+    node = a_volume_under(displacements(swelling))
+    outer = under(node.GetParentTransformNode(), np.diag([2.0, 2.0, 2.0, 1.0]))
+    steps = measuring_in_world(measured(a_result, a_grid), node)
+    next(steps)
+    if nested:
+        outer.SetMatrixTransformToParent(vtk_matrix(np.eye(4)))
+    else:
+        node.GetParentTransformNode().SetAndObserveTransformToParent(thin_plates(affine))
+    with pytest.raises(MedDLError, match="E604"):
+        finished(steps)
+
+
+def test_a_volume_put_elsewhere_between_steps_is_told(a_volume_under, a_result, a_grid):
+    node = a_volume_under(displacements(swelling))
+    steps = measuring_in_world(measured(a_result, a_grid), node)
+    next(steps)
+    node.SetAndObserveTransformNodeID(None)
+    with pytest.raises(MedDLError, match="E604"):
+        finished(steps)

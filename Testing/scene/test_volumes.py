@@ -8,10 +8,11 @@ from MedDLLogic.errors import MedDLError
 from MedDLLogic.geometry import UNKNOWN, Geometry
 from MedDLLogic.image import Image
 from MedDLLogic.scene.arrays import ras_matrix, vtk_matrix
+from MedDLLogic.scene.measured import segment_volumes_mm3
 from MedDLLogic.scene.mrml import slicer
 from MedDLLogic.scene.segmentations import push_segmentation
 from MedDLLogic.scene.segments import LABELMAP
-from MedDLLogic.scene.volumes import find_volume, push_volume, read_volume, segment_volumes_mm3
+from MedDLLogic.scene.volumes import find_volume, push_volume, read_volume
 
 
 def turn_about_x(degrees):
