@@ -47,10 +47,11 @@ class MedDL(ScriptedLoadableModule):
         parent.helpText = too_old() or _(
             "Runs a deep learning model on a volume and puts segments and measurements into the scene. "
             "Choose a volume and a model, then press Apply. The model runs in a process of its own, so Slicer stays "
-            "usable; the result lies on exactly the volume's grid. Sample Data has a head MRI to try it with."
+            "usable; the result lies on exactly the volume's grid. What the models need is installed under Environment, "
+            "into a folder of MedDL's own, when you ask for it. Sample Data has a head MRI to try it with."
         )
         parent.acknowledgementText = _(
-            "Each model names its authors, license and publication in the tool tip of the model list. "
+            "Each model names its license and the publications of its authors in the panel, under More. "
             "MedDL is for research; it is not a medical device."
         )
         if too_old():
@@ -94,8 +95,8 @@ class MedDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         widget.setMRMLScene(slicer.mrmlScene)
         self.logic = MedDLModuleLogic()
         self._panel = Panel(slicer.util.childWidgetVariables(widget), self.logic.backstage)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self._on_scene_closes)
-        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self._on_scene_closed)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(slicer.mrmlScene, slicer.mrmlScene.EndCloseEvent, self.onSceneEndClose)
         self._follow(self.logic.getParameterNode())
 
     def enter(self):
@@ -106,11 +107,15 @@ class MedDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._follow(self.logic.getParameterNode())
         self._panel.suggest()
 
+    def exit(self):
+        """The user opens another module; what runs goes on, and its result comes into the scene all the same."""
+
     def cleanup(self):
-        """The module is unloaded or reloaded, or Slicer exits."""
+        """The module is unloaded or reloaded, or Slicer exits: nothing of it goes on."""
         if self._panel is not None:
             self._panel.stop()
             self._follow(None)
+            self.logic.backstage.close()
         self.removeObservers()
 
     def onReload(self):
@@ -120,11 +125,15 @@ class MedDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         bootstrap.forget("MedDLLib", bootstrap.LIBRARY)
         ScriptedLoadableModuleWidget.onReload(self)
 
-    def _on_scene_closes(self, _caller, _event):
-        self._panel.stop()
-        self._follow(None)
+    def onSceneStartClose(self, _caller, _event):
+        """The scene goes away. Runs go on: a result that no volume is there for any more is kept as a file."""
+        from MedDLLogic.scene.closing import ease_closing
 
-    def _on_scene_closed(self, _caller, _event):
+        self._follow(None)
+        ease_closing(slicer.mrmlScene)
+
+    def onSceneEndClose(self, _caller, _event):
+        """A new scene is there."""
         if self.parent.isEntered:
             self._follow(self.logic.getParameterNode())
 
@@ -140,7 +149,9 @@ class MedDLWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
 class MedDLModuleLogic(ScriptedLoadableModuleLogic):
     """What scripts use: ``slicer.util.getModuleLogic("MedDL").segment(volumeNode, "brain-t1")``.
 
-    Slicer's usual name for it, MedDLLogic, is that of the library.
+    No call opens a dialog or lets the application go on in between, so all of it works in a Slicer without
+    windows and under ``--testing``. What cannot be done is a ``MedDLError`` of one line. Slicer's usual name for
+    this class, MedDLLogic, is that of the library.
     """
 
     def __init__(self):
@@ -154,18 +165,69 @@ class MedDLModuleLogic(ScriptedLoadableModuleLogic):
         from MedDLLib.backstage import Backstage
 
         self.backstage = Backstage()
+        self._states = []
 
     def getParameterNode(self):
+        """The state of the panel; the same object as long as the scene has the same node for it."""
         from MedDLLib.parameters import MedDLParameterNode
 
-        return MedDLParameterNode(super().getParameterNode())
+        # Each wrapper leaves observers on the node for ever, so there must not be one a call. A scene
+        # that is cleared with its singletons lets go of the node; node and wrapper would be a cycle of garbage then,
+        # whose observers VTK may still call after Python emptied it. So each wrapper is kept.
+        node = super().getParameterNode()
+        if not self._states or self._states[-1].parameterNode is not node:
+            self._states.append(MedDLParameterNode(node))
+        return self._states[-1]
 
-    def segment(self, volumes, model, device="auto"):
+    def segment(self, volumes, model, device="auto", quality="standard", roi=None, replace=None):
         """Run a model and wait; returns the segmentation node, which is in the scene.
 
         volumes : a volume node, or role of the model -> volume node where it needs several.
+        quality : "fast", "standard" or "fine".
+        roi : markups ROI node; only that part of the volume is searched.
+        replace : segmentation node whose content the result takes the place of; otherwise a new node is made.
+
+        A model that is not here yet is downloaded: ``getModel`` does that by itself. The worker stays warm between
+        calls.
         """
-        return self.backstage.segment(volumes, model, device=device).segmentation
+        outcome = self.backstage.segment(self._wish(volumes, model, device, quality, roi, replace))
+        return slicer.mrmlScene.GetNodeByID(outcome.segmentation_id)
+
+    def start(self, volumes, model, device="auto", quality="standard", roi=None, replace=None):
+        """The same without waiting: it stands in the panel's queue and goes on while Slicer does.
+
+        Returns a handle with ``id``, ``isFinished``, ``state``, ``result()``, ``cancel()`` and ``onFinished(callback)``.
+        """
+        from MedDLLib.run_handle import RunHandle
+
+        wish = self._wish(volumes, model, device, quality, roi, replace)
+        return RunHandle(self.backstage.runs, self.backstage.runs.start(wish))
+
+    def models(self):
+        """The cards of the models there are: ``name``, ``title``, ``roles``, ``segments``, ``license`` and more."""
+        return self.backstage.cards()
+
+    def getModel(self, name):
+        """Download what a model needs and wait; nothing happens when it is here. The call is the yes to the download."""
+        self.backstage.download(name)
+
+    def environmentState(self):
+        """Whether what the worker needs is there: ``state`` is "missing", "ready", "broken" or "outdated"."""
+        return self.backstage.environment_state()
+
+    def installEnvironment(self, build="", wheelhouse=""):
+        """Install what the worker needs into a folder of MedDL's own and wait. The call is the yes to the download.
+
+        build : name of a torch build, such as "cpu"; empty for the one that fits this computer.
+        wheelhouse : folder of wheels to install from without any network.
+        """
+        self.backstage.install_environment(build=build, wheelhouse=wheelhouse)
+
+    def _wish(self, volumes, model, device, quality, roi, replace):
+        from MedDLLib.backstage import by_role
+        from MedDLLib.run_state import Wish
+
+        return Wish(model, by_role(volumes, model), roi, device, quality, replace)
 
 
 class MedDLTest(ScriptedLoadableModuleTest):
@@ -175,29 +237,8 @@ class MedDLTest(ScriptedLoadableModuleTest):
         slicer.mrmlScene.Clear()
 
     def runTest(self):
-        for test in (
-            self.test_models_are_listed,
-            self.test_a_volume_is_handed_over,
-            self.test_apply_waits_for_a_volume,
-        ):
+        from MedDLLib import self_test
+
+        for test in self_test.TESTS:
             self.setUp()
-            test()
-
-    def test_models_are_listed(self):
-        self.assertTrue(slicer.util.getModuleLogic("MedDL").backstage.cards())
-
-    def test_a_volume_is_handed_over(self):
-        import numpy
-
-        volume = slicer.util.addVolumeFromArray(numpy.zeros((4, 5, 6), "int16"))
-        backstage = slicer.util.getModuleLogic("MedDL").backstage
-        card = backstage.cards()[0]
-        run = backstage.prepare(dict.fromkeys(card.roles, volume), card, "cpu")
-        try:
-            self.assertTrue((run.folder / "job.json").is_file())
-        finally:
-            run.discard()
-
-    def test_apply_waits_for_a_volume(self):
-        widget = slicer.util.getModuleWidget("MedDL")
-        self.assertFalse(slicer.util.findChild(widget.parent, "applyButton").enabled)
+            test(self)

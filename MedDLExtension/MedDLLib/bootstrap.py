@@ -1,15 +1,18 @@
 """Finds the MedDLLogic that belongs to this extension, in Slicer's process and in the worker's.
 
-Run as a file, ``python bootstrap.py MedDLLogic.jobs.worker FOLDER`` runs a module of it in another process.
+Run as a file, ``python bootstrap.py [--environment PATH] MODULE [ARGUMENTS]`` runs a module of it in another
+process: the packages in PATH first, then the extension's own library, never one that pip installed.
 """
 
 from __future__ import annotations
 
+import importlib
 import runpy
 import sys
 from pathlib import Path
 
 LIBRARY = "MedDLLogic"
+OPTION = "--environment"  # as MedDLLogic.environment.launch has it, which this file cannot import yet
 
 
 def library_root(start: Path = Path(__file__)) -> Path:
@@ -46,6 +49,18 @@ def forget(*packages: str) -> None:
         del sys.modules[name]
 
 
-if __name__ == "__main__":
+def prepare_worker(environment: str) -> None:
+    """Put the packages in ``environment``, where one is given, first on the path; MedDLLogic is our own all the same."""
     sys.path[:1] = [str(library_root()), str(Path(__file__).resolve().parent.parent)]
+    importlib.import_module(LIBRARY)  # loaded before the packages can offer another copy
+    if environment:
+        sys.path.insert(0, environment)
+
+
+if __name__ == "__main__":
+    packages = ""
+    if sys.argv[1] == OPTION:
+        packages = sys.argv[2]
+        del sys.argv[1:3]
+    prepare_worker(packages)
     runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

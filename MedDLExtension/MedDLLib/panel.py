@@ -1,29 +1,36 @@
-"""The panel: what the widgets report goes to the presenter, what the presenter says goes to the widgets."""
+"""The panel: its sections, the state in the scene, and the runs, tied together."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
-import qt
 import slicer
 
+from MedDLLogic.environment.folder import environment_state
 from MedDLLogic.errors import MedDLError
-from MedDLLogic.events import Event, Finished
-from MedDLLogic.models.card import ModelCard
+from MedDLLogic.models.registry import FoundCard
+from MedDLLogic.scene.roi import roi_box
+from MedDLLogic.tasks.plan import Plan, plan_run
 
 from .backstage import Backstage
+from .catalog import Catalog
+from .devices import free_memory_bytes
+from .fetching import Fetching
 from .i18n import _
-from .launch import SETTING_PYTHON
-from .presenter import Needs, Presenter, Row, View
-from .process import WorkerProcess
-from .run import Outcome, SceneRun
+from .inputs_panel import VOLUME_CLASS, InputsPanel
+from .launch import chosen_python
+from .models_panel import ModelsPanel
+from .options_panel import OptionsPanel
+from .options_presenter import QUALITIES, device_problem
+from .pages import Pages
+from .presenter import Choice, Presenter, Ready, notice
+from .results_panel import ResultsPanel
+from .run_state import Wish
+from .runs_panel import RunsPanel
+from .show import Later, Slots, show_text
 
 REFERENCE_PREFIX = "input."
-VOLUME_CLASS = "vtkMRMLScalarVolumeNode"
-_logger = logging.getLogger("MedDL")
-TONES = {"hint": "", "busy": "", "done": "color: #2e8b57;", "error": "color: #c0392b;"}
 
 
 class Panel:
@@ -37,231 +44,263 @@ class Panel:
 
     def __init__(self, ui: Any, backstage: Backstage) -> None:
         self._ui, self._backstage = ui, backstage
-        self._presenter = Presenter()
-        self._cards: Sequence[ModelCard] = ()
+        self._catalog = Catalog()
+        self._presenter = Presenter(runs=backstage.runs.states)
         self._state: Any = None
-        self._gui_tag: Any = None
-        self._selectors: dict[str, Any] = {}
-        self._process: WorkerProcess | None = None
-        self._run: SceneRun | None = None
-        self._connect()
-        self._fill_models()
+        self._tag: Any = None
+        self._chosen = {"model": "", "device": "auto", "quality": "standard"}
+        self._is_refreshing = self._is_stopped = False
+        slots = self._slots = Slots(self._complain)
+        self._weigh_later, self._notice_later = Later(slots(self._weigh)), Later(slots(self._show_notice))
+        self._models = ModelsPanel(
+            ui,
+            self._catalog,
+            slots,
+            on_chosen=lambda name: self._choose("model", name),
+            on_changed=self._look_anew,
+            start_download=lambda name, on_event, on_end: Fetching(backstage.ticker, name, on_event, on_end),
+        )
+        self._inputs = InputsPanel(ui, slots, on_further=self._on_further, on_changed=self.refresh)
+        self._options = OptionsPanel(
+            ui,
+            slots,
+            on_device=lambda device: self._choose("device", device),
+            on_quality=lambda quality: self._choose("quality", quality),
+            on_changed=self.refresh,
+        )
+        self._runs = RunsPanel(
+            ui,
+            slots,
+            on_apply=self._on_apply,
+            on_cancel=self._on_cancel,
+            on_cancel_one=backstage.runs.cancel,
+            on_show=self._on_show,
+        )
+        self._results = ResultsPanel(ui, slots)
+        self._pages = Pages(ui, slots, backstage, settings=lambda: dict(self._chosen), on_changed=self._on_environment)
+        ui.noticeButton.connect("clicked(bool)", slots(lambda _checked: self._pages.open_environment()))
+        self._on_runs_safely = slots(self._on_runs)
+        backstage.runs.on_change.append(self._on_runs_safely)
 
     def set_parameter_node(self, state: Any) -> None:
         """Show and follow this state of the scene; None when the scene goes away."""
         if self._state is not None:
-            self._state.disconnectGui(self._gui_tag)
+            self._state.disconnectGui(self._tag)
         self._state = state
-        if state is not None:
+        if self._is_stopped:
+            return
+        if state is None:
+            self._inputs.stop()
+            self._results.forget()
+        else:
             # connectGui gives no tag back, and what it ties could not be untied again.
-            bound = {"inputVolume": self._ui.inputSelector, "device": self._ui.deviceSelector}
-            self._gui_tag = state.connectParametersToGui(bound)
+            bound = {"inputVolume": self._ui.inputSelector, "roi": self._ui.roiSelector}
+            self._tag = state.connectParametersToGui(bound)
         self.suggest()
 
     def suggest(self) -> None:
-        """Choose the first volume and the first model where none is chosen yet, then refresh."""
-        state, card = self._state, self._chosen_card()
-        if state is not None and state.inputVolume is None and (volume := _first_volume()) is not None:
-            state.inputVolume = volume
-        if state is not None and not state.model and card is not None:
-            state.model = card.name
+        """Choose the first model and the first volume where none is chosen yet, then refresh."""
+        self._slots(self._suggest)()
+        self._notice_later.ask()
         self.refresh()
 
     def refresh(self, *_ignored: Any) -> None:
         """Take over what is chosen now, and show what follows from it."""
-        if self._state is not None:
-            self._select_model(self._state.model)
-        card = self._chosen_card()
-        self._show_selectors(card)
-        volumes = {role: node is not None for role, node in self._nodes().items()}
-        self._tell(self._presenter.chosen(card, volumes, self._backstage.needs(card) if card else Needs()))
+        if not self._is_refreshing and not self._is_stopped:
+            self._is_refreshing = True
+            self._slots(self._refresh)()
+            self._is_refreshing = False
 
     def stop(self) -> None:
-        """Drop a run that is still going on: the scene closes, or the panel does."""
-        if self._process is not None:
-            self._process.abandon()
-        if self._run is not None:
-            self._run.discard()
-        was_running = self._presenter.is_running
-        self._process = self._run = None
-        if was_running:
-            self._tell(self._presenter.failed(_("The run was stopped because the scene was closed.")))
-
-    # -- from the widgets ----------------------------------------------------------------------------
-
-    def _connect(self) -> None:
-        self._ui.applyButton.connect("clicked(bool)", self._on_apply)
-        self._ui.inputSelector.connect("currentNodeChanged(vtkMRMLNode*)", self.refresh)
-        self._ui.modelSelector.connect("currentIndexChanged(int)", self._on_model)
-        self._ui.workerPython.currentPath = slicer.util.settingsValue(SETTING_PYTHON, "")
-        self._ui.workerPython.connect("currentPathChanged(QString)", self._on_worker_python)
-        # A line that was emptied tells no new path, only that it is not valid.
-        self._ui.workerPython.connect("validInputChanged(bool)", self._on_worker_python)
-
-    def _on_apply(self, _checked: bool) -> None:
-        if self._presenter.is_running:
-            self._tell(self._presenter.cancelling())
-            self._process.cancel()
-            return
-        self._tell(self._presenter.started())
-        self._attempt(self._start)
-
-    def _on_model(self, _index: int) -> None:
-        card = self._chosen_card()
-        if self._state is not None and card is not None:
-            self._state.model = card.name
-        self.refresh()
-
-    def _on_worker_python(self, _told: object) -> None:
-        qt.QSettings().setValue(SETTING_PYTHON, self._ui.workerPython.currentPath)
-
-    # -- the run -------------------------------------------------------------------------------------
-
-    def _start(self) -> None:
-        card = self._presenter.card
-        self._run = self._backstage.prepare(self._nodes(), card, self._ui.deviceSelector.currentText)
-        if self._presenter.needs.download_bytes:
-            self._begin(WorkerProcess(self._backstage.fetch_launch(card), self._on_event, self._on_fetched))
-        else:
-            self._start_run()
-
-    def _on_fetched(self, ending: Event) -> None:
-        if isinstance(ending, Finished):
-            self._attempt(self._start_run)
-        else:
-            self._on_ended(ending)
-
-    def _start_run(self) -> None:
-        self._begin(WorkerProcess(self._backstage.run_launch(self._run), self._on_event, self._on_ended))
-
-    def _begin(self, process: WorkerProcess) -> None:
-        self._process = process
-        process.start()
-
-    def _on_event(self, event: Event) -> None:
-        self._tell(self._presenter.told(event))
-
-    def _on_ended(self, ending: Event) -> None:
-        run, self._run, self._process = self._run, None, None
-        if isinstance(ending, Finished):
-            self._attempt(lambda: self._show_outcome(run.collect()))
-        else:
-            self._tell(self._presenter.told(ending))
-        run.discard()
-        self.refresh()
-
-    def _show_outcome(self, outcome: Outcome) -> None:
-        message = _("Done: {name} is in the scene.").format(name=outcome.segmentation.GetName())
-        self._tell(self._presenter.done(message, outcome.rows, outcome.warnings))
-
-    def _attempt(self, action: Callable[[], None]) -> None:
-        try:
-            action()
-        except MedDLError as error:
-            self._give_up(error)
-        except Exception as error:  # a slot that raises would leave the panel running for ever
-            _logger.exception("panel")
-            self._give_up(MedDLError("E901", "", type(error).__name__, "the error log holds the details"))
-
-    def _give_up(self, error: MedDLError) -> None:
-        if self._run is not None:
-            self._run.discard()
-        self._run = self._process = None
-        self._tell(self._presenter.failed(str(error)))
+        """The panel goes away: touch no widget any more."""
+        self._is_stopped = True
+        self._weigh_later.stop()
+        self._notice_later.stop()
+        if self._on_runs_safely in self._backstage.runs.on_change:
+            self._backstage.runs.on_change.remove(self._on_runs_safely)
+        for section in (self._models, self._inputs, self._options, self._results, self._pages):
+            section.stop()
 
     # -- what is chosen --------------------------------------------------------------------------------
 
-    def _fill_models(self) -> None:
-        try:
-            self._cards = self._backstage.cards()
-        except MedDLError as error:
-            self._presenter = self._presenter.failed(str(error))
-        for card in self._cards:
-            self._ui.modelSelector.addItem(card.title, card.name)
+    def _suggest(self) -> None:
+        self._catalog.refresh()
+        state = self._state
+        if state is None:
+            return
+        if not state.model and self._catalog.listed:
+            state.model = self._catalog.listed[0].card.name
+        if state.inputVolume is None and (volume := _first_volume()) is not None:
+            state.inputVolume = volume
 
-    def _chosen_card(self) -> ModelCard | None:
-        index = self._ui.modelSelector.currentIndex
-        return self._cards[index] if 0 <= index < len(self._cards) else None
-
-    def _select_model(self, name: str) -> None:
-        index = self._ui.modelSelector.findData(name)
-        if index >= 0:
-            self._ui.modelSelector.setCurrentIndex(index)
-
-    def _nodes(self) -> dict[str, Any]:
-        """Role of the chosen model -> volume node or None."""
-        card = self._chosen_card()
-        selectors = {role: self._selectors.get(role, self._ui.inputSelector) for role in (card.roles if card else ())}
-        return {role: selector.currentNode() for role, selector in selectors.items()}
-
-    def _show_selectors(self, card: ModelCard | None) -> None:
-        """One volume selector for each further input of the model; the first has its own in the form."""
-        roles = card.roles[1:] if card else ()
-        for role in [role for role in self._selectors if role not in roles]:
-            self._ui.inputsButton.layout().removeRow(self._selectors.pop(role))
-        for role in roles:
-            if role not in self._selectors:
-                self._add_selector(role)
-            if self._state is not None:
-                node_id = self._state.parameterNode.GetNodeReferenceID(REFERENCE_PREFIX + role)
-                self._selectors[role].setCurrentNodeID(node_id or "")
-
-    def _add_selector(self, role: str) -> None:
-        selector = slicer.qMRMLNodeComboBox()
-        selector.nodeTypes = [VOLUME_CLASS]
-        selector.showChildNodeTypes = False
-        selector.addEnabled = False
-        selector.removeEnabled = False
-        selector.noneEnabled = True
-        selector.setMRMLScene(slicer.mrmlScene)
-        self._selectors[role] = selector
-        self._ui.inputsButton.layout().insertRow(len(self._selectors), role, selector)
-        selector.connect("currentNodeChanged(vtkMRMLNode*)", lambda node: self._on_further_volume(role, node))
-
-    def _on_further_volume(self, role: str, node: Any) -> None:
+    def _choose(self, what: str, value: str) -> None:
+        """The user chose a model, a device or a quality."""
+        self._chosen[what] = value
         if self._state is not None:
+            setattr(self._state, what, value)
+        self.refresh()
+
+    def _on_further(self, role: str, node: Any) -> None:
+        if self._state is not None and not self._is_refreshing:
             self._state.parameterNode.SetNodeReferenceID(REFERENCE_PREFIX + role, node.GetID() if node else None)
         self.refresh()
 
+    def _refresh(self) -> None:
+        state = self._state
+        if state is not None:
+            self._chosen = {what: getattr(state, what) for what in self._chosen}
+            if self._chosen["quality"] not in QUALITIES:  # of a newer version; the selector shows what is taken for it
+                self._chosen["quality"] = "standard"
+            if state.result is not None:
+                self._results.restore(state.result, state.resultTable)
+        name = self._chosen["model"]
+        self._models.refresh(name)
+        found, model = self._catalog.find(name), self._catalog.listed_as(name)
+        card = found.card if found is not None else None
+        inputs = self._inputs.refresh(card, name, self._further_ids(card.roles[1:] if card is not None else ()))
+        has_quality = model is not None and model.has_quality
+        device, quality = self._chosen["device"], self._chosen["quality"]
+        self._options.refresh(device=device, quality=quality, has_model=card is not None, has_effect=has_quality)
+        self._take_choice(inputs.missing or device_problem(self._options.devices, device) or self._being_fetched(name))
+
+    def _being_fetched(self, name: str) -> str:
+        return _("The model is being downloaded.") if name and self._models.getting == name else ""
+
+    def _further_ids(self, roles: tuple[str, ...]) -> dict[str, str] | None:
+        if self._state is None:
+            return None
+        node = self._state.parameterNode
+        return {role: node.GetNodeReferenceID(REFERENCE_PREFIX + role) or "" for role in roles}
+
+    def _take_choice(self, missing: str) -> None:
+        before, choice = self._presenter.choice, self._choice()
+        if (choice.model, choice.volumes) != (before.model, before.volumes):
+            self._options.keep_results()
+            choice = replace(choice, replace="")
+        replaced = self._options.replaced
+        ready = Ready(
+            missing,
+            self._catalog.needs(choice.model).download_bytes,
+            replaced.GetName() if replaced is not None else "",
+            self._presenter.ready.plan if choice == before else None,
+        )
+        self._tell(self._presenter.chosen(choice, ready))
+        self._weigh_later.ask()
+
+    def _choice(self) -> Choice:
+        volumes = tuple((role, _id_of(node)) for role, node in self._inputs.nodes.items())
+        replaced = _id_of(self._options.replaced)
+        chosen = self._chosen
+        return Choice(
+            chosen["model"],
+            volumes,
+            _id_of(self._inputs.roi),
+            chosen["device"],
+            chosen["quality"],
+            replaced,
+            self._inputs.allow_other_frame,
+        )
+
+    def _weigh(self) -> None:
+        """What the chosen run would take; later than all else, since it is the dearest question."""
+        choice, ready = self._presenter.choice, self._presenter.ready
+        found = self._catalog.find(choice.model)
+        if ready.missing or found is None:
+            return
+        try:
+            plan = self._plan(found)
+        except MedDLError as error:
+            ready = replace(ready, missing=str(error))
+        else:
+            ready = replace(ready, plan=plan, free_bytes=free_memory_bytes())
+        self._tell(self._presenter.chosen(choice, ready))
+
+    def _plan(self, found: FoundCard) -> Plan:
+        facts, roi, choice = self._inputs.first_facts, self._inputs.roi, self._presenter.choice
+        if facts is None or facts.world is None:
+            raise MedDLError("E301", "the volume is no longer there")
+        box = roi_box(roi) if roi is not None else None
+        return plan_run(found, facts.world, quality=choice.quality, device=choice.device, roi=box)
+
+    # -- runs ------------------------------------------------------------------------------------------
+
+    def _on_apply(self) -> None:
+        if self._pages.is_changing:
+            raise MedDLError("E601", "the packages are being changed", "", "wait until that is done")
+        choice, inputs = self._presenter.choice, self._inputs
+        self._presenter = self._presenter.applied()
+        wish = Wish(
+            choice.model,
+            inputs.nodes,
+            inputs.roi,
+            choice.device,
+            choice.quality,
+            self._options.replaced,
+            choice.allow_other_frame,
+        )
+        run_id = self._backstage.runs.start(wish)
+        self._tell(self._presenter.started(run_id))
+
+    def _on_cancel(self) -> None:
+        if self._presenter.current is not None:
+            self._backstage.runs.cancel(self._presenter.current.id)
+
+    def _on_runs(self) -> None:
+        before = self._presenter
+        now = before.ran(self._backstage.runs.states)
+        self._tell(now)
+        if now.shown != before.shown:
+            self._show_result()
+        if now.count_over != before.count_over:
+            self._look_anew()
+        if (len(now.runs), now.count_over) != (len(before.runs), before.count_over):
+            self._pages.follow_runs()
+
+    def _on_show(self, run_id: str) -> None:
+        self._tell(self._presenter.showing(run_id))
+        self._show_result()
+
+    def _show_result(self) -> None:
+        outcome = self._presenter.outcome
+        if outcome is None:
+            return
+        scene = slicer.mrmlScene
+        if self._state is not None:
+            self._state.resultTable = scene.GetNodeByID(outcome.table_id)
+            self._state.result = scene.GetNodeByID(outcome.segmentation_id)
+        self._results.show(outcome)
+
+    # -- what is here ----------------------------------------------------------------------------------
+
+    def _look_anew(self) -> None:
+        """Weights came, or a run taught how long it takes."""
+        self._catalog.renew()
+        self.refresh()
+
+    def _on_environment(self) -> None:
+        self._notice_later.ask()
+        self._look_anew()
+
+    def _show_notice(self) -> None:
+        line = notice(environment_state(), has_own_python=bool(chosen_python()))
+        show_text(self._ui.noticeLabel, line)
+        self._ui.noticeFrame.visible = bool(line.text)
+
     # -- to the widgets --------------------------------------------------------------------------------
+
+    def _complain(self, message: str) -> None:
+        self._tell(self._presenter.failed(message))
+        if not self._is_stopped:
+            self._notice_later.ask()  # what is missing may be why
 
     def _tell(self, presenter: Presenter) -> None:
         self._presenter = presenter
-        self._render(presenter.view())
+        if not self._is_stopped:
+            self._runs.render(presenter.view())
 
-    def _render(self, view: View) -> None:
-        ui = self._ui
-        ui.applyButton.text, ui.applyButton.enabled = view.apply_text, view.apply_enabled
-        ui.applyButton.toolTip = view.apply_tool_tip
-        for widget in (ui.inputSelector, ui.modelSelector, ui.advancedButton, *self._selectors.values()):
-            widget.enabled = view.inputs_enabled
-        ui.factsLabel.text, ui.factsLabel.toolTip = view.facts, view.model_tool_tip
-        ui.modelSelector.toolTip = view.model_tool_tip
-        ui.statusLabel.text = "\n".join((view.status, *view.warnings))
-        ui.statusLabel.styleSheet = TONES[view.tone]
-        self._render_progress(view)
-        self._render_rows(view.rows)
 
-    def _render_progress(self, view: View) -> None:
-        bar = self._ui.progressBar
-        bar.visible = view.progress is not None
-        bar.maximum = 0 if view.progress == -1 else 100
-        bar.value = max(view.progress or 0, 0)
-        self._ui.stageLabel.visible = bool(view.progress_text)
-        self._ui.stageLabel.text = view.progress_text
-
-    def _render_rows(self, rows: Sequence[Row]) -> None:
-        self._ui.resultsButton.visible = bool(rows)
-        table = self._ui.resultsTable
-        table.setRowCount(len(rows))
-        for number, row in enumerate(rows):
-            name = qt.QTableWidgetItem(row.name)
-            name.setData(qt.Qt.DecorationRole, qt.QColor(*row.color))
-            value = qt.QTableWidgetItem(row.value)
-            value.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-            table.setItem(number, 0, name)
-            table.setItem(number, 1, value)
-        table.resizeColumnToContents(0)
+def _id_of(node: Any) -> str:
+    return str(node.GetID()) if node is not None else ""
 
 
 def _first_volume() -> Any:

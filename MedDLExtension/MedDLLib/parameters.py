@@ -2,21 +2,26 @@
 
 from typing import Annotated
 
-from slicer import vtkMRMLScalarVolumeNode
-from slicer.parameterNodeWrapper import Choice, Default, parameterNodeWrapper
-
-DEVICES = ["auto", "cpu", "cuda", "mps"]
+from slicer import vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode, vtkMRMLTableNode
+from slicer.parameterNodeWrapper import Default, parameterNodeWrapper
 
 
 @parameterNodeWrapper
 class MedDLParameterNode:
-    """What the user chose.
+    """What the user chose, and the result that was shown last.
 
-    inputVolume : image for the model's first input.
+    inputVolume : image for the model's first input; those for further inputs are node references beside it.
     model : name of the model card.
-    device : where to compute.
+    device : where to compute, as in a job: "auto", "cpu", "cuda", "cuda:1", "mps".
+    quality : "fast", "standard" or "fine"; a scene of a newer version may hold another word, which must not raise here.
+    roi : only what lies inside is searched.
+    result, resultTable : what the section Results shows.
     """
 
     inputVolume: vtkMRMLScalarVolumeNode
     model: str
-    device: Annotated[str, Choice(DEVICES), Default("auto")]
+    device: Annotated[str, Default("auto")]
+    quality: Annotated[str, Default("standard")]
+    roi: vtkMRMLMarkupsROINode
+    result: vtkMRMLSegmentationNode
+    resultTable: vtkMRMLTableNode

@@ -1,212 +1,279 @@
-"""What the panel shows, decided without Qt: the state of one run and everything visible that follows from it."""
+"""What Apply, Cancel, progress and the list of runs show, decided without Qt from what is chosen and what the runs tell."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-from MedDLLogic.events import Cancelled, Event, Failed, Progress, Started, Warned
-from MedDLLogic.labels import LabelTable
-from MedDLLogic.models.card import ModelCard
-from MedDLLogic.result import Measurement
+from MedDLLogic.environment.folder import EnvironmentState
+from MedDLLogic.job import Quality
+from MedDLLogic.tasks.plan import Plan
 
 from .i18n import _
+from .run_state import Outcome, Phase, RunState
+from .view import NOTHING, Control, Line, Tone
+from .words import first_upper, size_in_words, time_in_words
 
-State = Literal["choosing", "ready", "running", "cancelling", "done", "failed"]
-Tone = Literal["hint", "busy", "done", "error"]
-Color = tuple[int, int, int]
+ENDS: Mapping[Phase, Tone] = {"done": "done", "failed": "error", "cancelled": "hint"}
 
 
 @dataclass(frozen=True)
-class Needs:
-    """What a model asks for before it runs: bytes to download, and the terms of all its parts."""
+class Choice:
+    """All that is chosen, nodes by their ids; equal choices make the same run."""
 
+    model: str = ""
+    volumes: tuple[tuple[str, str], ...] = ()
+    roi: str = ""
+    device: str = "auto"
+    quality: Quality = "standard"
+    replace: str = ""
+    allow_other_frame: bool = False
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Whether what is chosen can run, and what it would take.
+
+    Parameters
+    ----------
+    missing : what still has to be chosen or put right; empty when it can run.
+    download_bytes : what a run would fetch first.
+    replaces : name of the segmentation whose segments would go.
+    plan : None while it is not known.
+    free_bytes : memory of this machine that is free; 0 where that is not known.
+    """
+
+    missing: str = ""
     download_bytes: int = 0
-    licenses: tuple[str, ...] = ()
+    replaces: str = ""
+    plan: Plan | None = None
+    free_bytes: int = 0
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the result table."""
+class QueueRow:
+    """One run in the list; ``cancel`` is not visible once it is over."""
 
-    name: str
-    color: Color
-    value: str
+    run_id: str
+    title: str
+    state: str
+    tone: Tone
+    cancel: Control
 
 
 @dataclass(frozen=True)
 class View:
-    """Everything the widgets show; ``progress`` is 0 .. 100, None hides the bar, -1 means busy."""
+    """Everything visible; ``progress`` is 0 .. 100, None hides the bar, -1 means busy."""
 
-    state: State
-    status: str
-    tone: Tone
-    apply_text: str
-    apply_enabled: bool
-    apply_tool_tip: str
-    inputs_enabled: bool
-    facts: str
-    model_tool_tip: str
-    progress: int | None = None
-    progress_text: str = ""
-    rows: tuple[Row, ...] = ()
-    warnings: tuple[str, ...] = ()
+    plan: Line
+    apply: Control
+    cancel: Control
+    progress: int | None
+    stage: Line
+    status: Line
+    queue: tuple[QueueRow, ...]
 
 
 @dataclass(frozen=True)
 class Presenter:
-    """One moment of the panel. Every method returns the next moment.
+    """One moment. Every method returns the next moment.
 
-    volumes : role of the model -> whether a volume is chosen for it.
+    Parameters
+    ----------
+    choice : what is chosen now.
+    asked : run id -> what was chosen when Apply was pressed.
+    said : how the last run ended, or why something could not be done; goes once something else is chosen.
+    shown : id of the run whose result is to be seen.
     """
 
-    card: ModelCard | None = None
-    volumes: Mapping[str, bool] = field(default_factory=dict)
-    needs: Needs = Needs()
-    state: State = "choosing"
-    message: str = ""
-    stage: str = ""
-    fraction: float | None = None
-    remaining_s: float | None = None
-    rows: tuple[Row, ...] = ()
-    warnings: tuple[str, ...] = ()
+    choice: Choice = Choice()
+    ready: Ready = Ready()
+    runs: tuple[RunState, ...] = ()
+    asked: Mapping[str, Choice] = field(default_factory=dict)
+    said: Line = NOTHING
+    shown: str = ""
 
     @property
-    def is_running(self) -> bool:
-        """Whether a worker is at work."""
-        return self.state in ("running", "cancelling")
+    def current(self) -> RunState | None:
+        """The run that is on, or the next to be."""
+        going_on = [run for run in self.runs if not run.is_over]
+        return next((run for run in going_on if run.phase != "waiting"), going_on[0] if going_on else None)
 
-    def chosen(self, card: ModelCard | None, volumes: Mapping[str, bool], needs: Needs) -> Presenter:
-        """What is chosen now; what an earlier run said goes once that differs."""
-        now = replace(self, card=card, volumes=dict(volumes), needs=needs)
-        if self.is_running or (now.card, now.volumes) == (self.card, self.volumes):
-            return now
-        return replace(now, state="choosing" if now.missing else "ready", message="", rows=(), warnings=())
+    @property
+    def count_over(self) -> int:
+        """How many runs have ended."""
+        return sum(run.is_over for run in self.runs)
 
-    def started(self) -> Presenter:
-        """The user pressed Apply and the worker starts."""
-        fresh = replace(self, message="", fraction=None, remaining_s=None, rows=(), warnings=())
-        return replace(fresh, state="running", stage=_("Downloading") if self.needs.download_bytes else _("Starting"))
+    @property
+    def outcome(self) -> Outcome | None:
+        """The result that is to be seen."""
+        return next((run.outcome for run in self.runs if run.id == self.shown), None)
 
-    def cancelling(self) -> Presenter:
-        """The user pressed Cancel."""
-        return replace(self, state="cancelling")
+    def chosen(self, choice: Choice, ready: Ready) -> Presenter:
+        """What is chosen now, and what follows from it."""
+        said = self.said if choice == self.choice else NOTHING
+        return replace(self, choice=choice, ready=ready, said=said)
 
-    def told(self, event: Event) -> Presenter:
-        """The worker told something."""
-        if isinstance(event, Progress):
-            return replace(self, stage=event.stage, fraction=event.fraction, remaining_s=event.remaining_s)
-        if isinstance(event, Started):
-            return replace(self, stage=_("Reading the image"))
-        if isinstance(event, Warned):
-            return replace(self, warnings=(*self.warnings, event.message))
-        if isinstance(event, Failed):
-            return self.failed(event.message)
-        return replace(self, state="ready", message=_("Cancelled.")) if isinstance(event, Cancelled) else self
+    def applied(self) -> Presenter:
+        """Apply was pressed."""
+        return replace(self, said=NOTHING)
+
+    def started(self, run_id: str) -> Presenter:
+        """What was chosen then is on its way; it may have ended already."""
+        return replace(self, asked={**self.asked, run_id: self.choice})
+
+    def ran(self, runs: tuple[RunState, ...]) -> Presenter:
+        """The runs told how they are."""
+        over_before = {run.id for run in self.runs if run.is_over}
+        ended = [run for run in runs if run.is_over and run.id not in over_before]
+        kept = {run.id for run in runs}
+        asked = {run_id: choice for run_id, choice in self.asked.items() if run_id in kept}
+        now = replace(self, runs=runs, asked=asked)
+        for run in ended:
+            shown = run.id if run.outcome is not None else now.shown
+            now = replace(now, said=_ending(run), shown=shown)
+        return now
+
+    def showing(self, run_id: str) -> Presenter:
+        """The result of an earlier run is to be seen again."""
+        has_result = any(run.id == run_id and run.outcome is not None for run in self.runs)
+        return replace(self, shown=run_id) if has_result else self
 
     def failed(self, message: str) -> Presenter:
-        """The run ended with an error, told in one line."""
-        return replace(self, state="failed", message=message)
-
-    def done(self, message: str, rows: Sequence[Row], warnings: Sequence[str] = ()) -> Presenter:
-        """The result is in the scene."""
-        every = tuple(dict.fromkeys((*self.warnings, *warnings)))
-        return replace(self, state="done", message=message, rows=tuple(rows), warnings=every)
-
-    @property
-    def missing(self) -> str:
-        """What the user still has to choose, empty when nothing is missing."""
-        if self.card is None:
-            return _("Choose a model.")
-        absent = [spec for spec in self.card.inputs if not self.volumes.get(spec.role)]
-        if not absent:
-            return ""
-        return _("Choose a volume: {description}.").format(description=absent[0].description.rstrip("."))
+        """Something that was asked for could not be done; one line."""
+        return replace(self, said=Line(message, "error"))
 
     def view(self) -> View:
         """Everything visible at this moment."""
+        current = self.current
         return View(
-            state=self.state,
+            plan=self._plan(),
+            apply=self._apply(),
+            cancel=_cancel(current, with_text=True),
+            progress=_progress(current),
+            stage=_stage(current),
             status=self._status(),
-            tone=self._tone(),
-            apply_text=self._apply_text(),
-            apply_enabled=self.state == "running" or (self.state != "cancelling" and not self.missing),
-            apply_tool_tip=self.missing or (_("Stop the run") if self.is_running else _("Run the model on the volume")),
-            inputs_enabled=not self.is_running,
-            facts=facts_of(self.card, self.needs) if self.card else "",
-            model_tool_tip=_tool_tip_of(self.card) if self.card else "",
-            progress=self._progress(),
-            progress_text=self._progress_text(),
-            rows=self.rows,
-            warnings=self.warnings,
+            queue=tuple(_row(run) for run in self.runs) if len(self.runs) > 1 else (),
         )
 
-    def _status(self) -> str:
-        if self.state == "cancelling":
-            return _("Cancelling…")
-        if self.state == "running":
-            return _("Slicer stays usable while the model runs.")
-        return self.message or self.missing
+    def _apply(self) -> Control:
+        ready = self.ready
+        why_not = ready.missing or self._why_not_again()
+        if why_not:
+            return Control(_("Apply"), enabled=False, tool_tip=why_not)
+        text = _("Apply")
+        tip = _("Runs the model on the image; Slicer stays usable meanwhile. Ctrl+Return does so too.")
+        if self.current is not None:
+            text = _("Add to queue")
+            tip = _("Runs this after the run that is on.")
+        elif ready.download_bytes:
+            text = _("Download {size} and apply").format(size=size_in_words(ready.download_bytes))
+        if ready.replaces:
+            text = _("{apply}, replacing a result").format(apply=text)
+            tip = _("The segments of {name} give way to the new ones.").format(name=ready.replaces)
+        return Control(text, tool_tip=tip)
 
-    def _tone(self) -> Tone:
-        tones: dict[State, Tone] = {"running": "busy", "cancelling": "busy", "done": "done", "failed": "error"}
-        return tones.get(self.state, "hint")
+    def _why_not_again(self) -> str:
+        """The same twice would only cost time, and is likely a second press by mistake."""
+        same = {run_id for run_id, choice in self.asked.items() if choice == self.choice}
+        if any(run.id in same and not run.is_over for run in self.runs):
+            return _("This run is on already. Choose something else to add another, or press Cancel.")
+        return ""
 
-    def _apply_text(self) -> str:
-        if self.is_running:
-            return _("Cancel")
-        if self.needs.download_bytes:
-            return _("Download {size} and apply").format(size=in_megabytes(self.needs.download_bytes))
-        return _("Apply")
+    def _plan(self) -> Line:
+        if self.ready.missing:
+            return Line(self.ready.missing)
+        plan = self.ready.plan
+        if plan is None:
+            return NOTHING
+        text = " · ".join(_plan_parts(plan))
+        if plan.memory_bytes and self.ready.free_bytes and plan.memory_bytes > self.ready.free_bytes:
+            free = size_in_words(self.ready.free_bytes)
+            more = _("{plan}. Only {free} of memory is free: close other programs, or choose a region.")
+            return Line(more.format(plan=text, free=free), "warning")
+        return Line(text)
 
-    def _progress(self) -> int | None:
-        if not self.is_running:
-            return None
-        return -1 if self.fraction is None else round(100 * self.fraction)
-
-    def _progress_text(self) -> str:
-        if not self.is_running:
-            return ""
-        stage = self.stage[:1].upper() + self.stage[1:]
-        if self.remaining_s is None:
-            return stage
-        return _("{stage}: about {time} left").format(stage=stage, time=in_words(self.remaining_s))
-
-
-def facts_of(card: ModelCard, needs: Needs) -> str:
-    """One line on a model: modality, what it finds, licenses, download."""
-    names = ", ".join(segment.name for segment in card.segments[:4])
-    more = len(card.segments) - 4
-    found = names if more <= 0 else _("{names} and {count} more").format(names=names, count=more)
-    modalities = "/".join(dict.fromkeys(spec.modality for spec in card.inputs))
-    terms = _("license {names}").format(names=", ".join(needs.licenses))
-    parts = [modalities, found, terms]
-    if needs.download_bytes:
-        parts.append(_("{size} to download once").format(size=in_megabytes(needs.download_bytes)))
-    return " · ".join(part for part in parts if part)
+    def _status(self) -> Line:
+        return self.said
 
 
-def rows_of(table: LabelTable, measurements: Sequence[Measurement]) -> tuple[Row, ...]:
-    """One row a segment, with its volume where it was measured."""
-    volumes = {m.segment_id: f"{m.value:.1f} {m.unit}" for m in measurements if m.quantity == "volume"}
-    return tuple(Row(segment.name, segment.color, volumes.get(segment.id, "")) for segment in table)
+def notice(state: EnvironmentState, *, has_own_python: bool) -> Line:
+    """What keeps every model from running here; empty when nothing does.
+
+    has_own_python : the user named a Python of their own for the worker.
+    """
+    if has_own_python or state.is_usable:
+        return NOTHING
+    if state.kind == "missing":
+        return Line(_("The packages that run models are not installed here."))
+    return Line(_("The packages that run models cannot be used. {why}").format(why=state.message), "warning")
 
 
-def in_words(seconds: float) -> str:
-    """A duration as people say it: ``"40 s"``, ``"3 min"``."""
-    return (
-        _("{count} s").format(count=round(seconds))
-        if seconds < 90
-        else _("{count} min").format(count=round(seconds / 60))
-    )
+def _plan_parts(plan: Plan) -> list[str]:
+    at_most = _("Up to {what}") if plan.is_upper_bound else _("{what}")
+    tiles = _("1 tile") if plan.tiles == 1 else _("{count} tiles").format(count=plan.tiles)
+    parts = [at_most.format(what=tiles)]
+    if plan.seconds is None:
+        parts.append(_("time not known yet on this machine"))
+    else:
+        seconds = plan.seconds + (plan.load_seconds or 0.0)
+        parts.append(_("about {time}").format(time=time_in_words(seconds)))
+    if plan.memory_bytes is not None:
+        roughly = _("{size} of memory") if plan.is_learned else _("roughly {size} of memory")
+        parts.append(roughly.format(size=size_in_words(plan.memory_bytes)))
+    return parts
 
 
-def in_megabytes(size_bytes: int) -> str:
-    """A size as people say it: ``"10 MB"``."""
-    return f"{max(1, round(size_bytes / 1e6))} MB"
+def _ending(run: RunState) -> Line:
+    message = run.message or {"done": _("Done."), "cancelled": _("Cancelled.")}.get(run.phase, run.phase)
+    return Line("\n".join((message, *run.warnings)) if run.outcome is None else message, ENDS[run.phase])
 
 
-def _tool_tip_of(card: ModelCard) -> str:
-    parts = [card.description, _("Intended use: {text}").format(text=card.intended_use), *card.limits]
-    return "\n\n".join(part for part in parts if part)
+def _cancel(run: RunState | None, *, with_text: bool) -> Control:
+    text = _("Cancel") if with_text else "✕"
+    if run is None or run.is_over:
+        return Control(text, enabled=False, tool_tip=_("Nothing is running."), visible=with_text)
+    if run.phase == "cancelling":
+        return Control(text, enabled=False, tool_tip=_("Already being cancelled."))
+    return Control(text, tool_tip=_("Stops {title}; the scene stays as it was.").format(title=run.title))
+
+
+def _progress(run: RunState | None) -> int | None:
+    if run is None:
+        return None
+    is_told = run.phase in ("running", "downloading") and run.fraction is not None
+    return round(100 * (run.fraction or 0.0)) if is_told else -1
+
+
+def _stage(run: RunState | None) -> Line:
+    if run is None:
+        return NOTHING
+    parts = [_phase_in_words(run)]
+    if run.fraction is not None and run.phase in ("running", "downloading"):
+        parts.append(_("{percent} %").format(percent=round(100 * run.fraction)))
+    if run.remaining_s is not None and run.phase == "running":
+        parts.append(_("about {time} left").format(time=time_in_words(run.remaining_s)))
+    return Line(" · ".join(parts), "busy")
+
+
+def _phase_in_words(run: RunState) -> str:
+    words: dict[Phase, str] = {
+        "waiting": _("Waiting"),
+        "downloading": _("Downloading the model"),
+        "handing over": _("Handing over the image"),
+        "starting": _("Starting"),
+        "running": first_upper(run.stage) or _("Running"),
+        "cancelling": _("Cancelling…"),
+        "collecting": _("Putting the result into the scene"),
+        "done": _("Done"),
+        "failed": _("Failed"),
+        "cancelled": _("Cancelled"),
+    }
+    return words[run.phase]
+
+
+def _row(run: RunState) -> QueueRow:
+    state = _phase_in_words(run)
+    if run.phase == "running" and run.fraction is not None:
+        state = _("{percent} %").format(percent=round(100 * run.fraction))
+    return QueueRow(run.id, run.title, state, ENDS.get(run.phase, "busy"), _cancel(run, with_text=False))

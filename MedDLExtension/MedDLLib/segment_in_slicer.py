@@ -1,9 +1,12 @@
 """Runs a model in a Slicer without windows, for scripts and servers.
 
 ``Slicer --no-splash --no-main-window --python-script segment_in_slicer.py -- INPUT OUTPUT --model NAME``
+``Slicer --no-splash --no-main-window --python-script segment_in_slicer.py -- INPUT INPUT ... FOLDER --model NAME``
 
-INPUT is an image file that Slicer reads; OUTPUT ends in ``.seg.nrrd`` for the segmentation or in
-``.mrb`` for the whole scene. It opens no dialog, and Slicer ends with the exit status of the ``meddl`` command.
+INPUT is an image file that Slicer reads. OUTPUT ends in ``.seg.nrrd`` for the segmentation or in ``.mrb`` for the
+whole scene. In FOLDER each input becomes a case with a name made of its content, and ``index.private.csv`` says which
+is which; the worker stays warm from one to the next, and a case that fails does not stop the others. No
+dialog is opened, and Slicer ends with the exit status of the ``meddl`` command: 7 when some cases failed.
 """
 
 import sys

@@ -1,152 +1,65 @@
-"""A stand-in for the running application: real scene of slicer-core, real ``slicer.util``, Qt with PythonQt's manners."""
+"""A stand-in for the running application: real scene of slicer-core, real ``slicer.util``, Qt with PythonQt's manners.
+
+In a test, by its fixtures; elsewhere::
+
+    with open_panel(folder) as application:
+        application.child("applyButton").click()
+"""
 
 from __future__ import annotations
 
-import os
+import importlib.util
 import sys
-import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import shiboken6
 import slicer as headless
 import slicer.util as headless_util
 from PySide6 import QtCore, QtWidgets
 
-from . import pythonqt, state, widgets
+from . import ctk_widgets, dialogs, leaks, mrml_widgets, pythonqt, qt_widgets, state, ui_loader
+from .app import App, show_views
+from .modules import BASES, qSlicerScriptedLoadableModule
+from .scene import application_scene
 
 SCRIPT_FOLDER = "MedDLExtension"
-
-
-class App:
-    """``slicer.app``."""
-
-    def __init__(self, version: tuple[int, int], folder: Path) -> None:
-        self.majorVersion, self.minorVersion = version
-        self.temporaryPath = str(folder)
-        self.defaultScenePath = self.slicerHome = str(folder)
-        self.status: int | None = None
-        self._options = SimpleNamespace(runPythonAndExit=False, noMainWindow=True)
-        self._module: Any = None
-        self.at_start: list[Callable[[], None]] = []
-
-    def connect(self, signature: str, slot: Callable[[], None]) -> bool:
-        assert signature == "startupCompleted()"
-        self.at_start.append(slot)
-        return True
-
-    def startupEnvironment(self) -> Any:
-        return SimpleNamespace(keys=lambda: list(os.environ), value=os.environ.__getitem__)
-
-    def commandOptions(self) -> Any:
-        return self._options
-
-    def testingEnabled(self) -> bool:
-        return False
-
-    def exit(self, status: int) -> None:
-        self.status = status
-
-    def moduleManager(self) -> Any:
-        return SimpleNamespace(
-            module=lambda name: self._module if name == "MedDL" else None,
-            disconnect=lambda signature, slot: signature == "moduleAboutToBeUnloaded(QString)",
-        )
-
-    def processEvents(self) -> None:
-        QtWidgets.QApplication.processEvents()
-
-    def topLevelWidgets(self) -> list[Any]:
-        return []
-
-    def coreIOManager(self) -> Any:
-        return SimpleNamespace(loadNodes=_load_volume)
-
-
-def _load_volume(file_type: str, properties: dict[str, Any], loaded: Any, _messages: Any) -> bool:
-    assert file_type == "VolumeFile"
-    storage, node = headless.vtkMRMLVolumeArchetypeStorageNode(), headless.vtkMRMLScalarVolumeNode()
-    storage.SetFileName(properties["fileName"])
-    if not storage.ReadData(node):
-        return False
-    node.SetName(properties.get("name", "Volume"))
-    loaded.AddItem(sys.modules["slicer"].mrmlScene.AddNode(node))
-    return True
-
-
-class qSlicerScriptedLoadableModule:
-    """``slicer.modules.meddl``."""
-
-    def __init__(self, path: str) -> None:
-        self.path, self.name = path, "MedDL"
-        self.title, self.categories, self.dependencies, self.contributors = "", [], [], []
-        self.helpText = self.acknowledgementText = ""
-        self.icon: Any = None
-        self._widget: Any = None
-
-    def widgetRepresentation(self) -> Any:
-        return self._widget
-
-
-class ScriptedLoadableModule:
-    def __init__(self, parent: Any) -> None:
-        self.parent, self.moduleName = parent, type(self).__name__
-
-
-class ScriptedLoadableModuleWidget:
-    def __init__(self, parent: Any = None) -> None:
-        self.moduleName = type(self).__name__.removesuffix("Widget")
-        self.developerMode = False
-        self.parent = parent
-        self.layout = parent.layout()
-
-    def setup(self) -> None:
-        pass
-
-    def exit(self) -> None:
-        pass
-
-    def cleanup(self) -> None:
-        pass
-
-    def _onModuleAboutToBeUnloaded(self, name: str) -> None:
-        pass
-
-    def onReload(self) -> None:
-        sys.modules["slicer"].util.reloadScriptedModule(self.moduleName)
-
-
-class ScriptedLoadableModuleLogic:
-    def __init__(self, parent: Any = None) -> None:
-        self.moduleName = type(self).__name__.removesuffix("Logic")
-
-    def getParameterNode(self) -> Any:
-        scene = sys.modules["slicer"].mrmlScene
-        found = scene.GetSingletonNode(self.moduleName, "vtkMRMLScriptedModuleNode")
-        if found is not None:
-            return found
-        node = scene.CreateNodeByClass("vtkMRMLScriptedModuleNode")
-        node.SetSingletonTag(self.moduleName)
-        node.SetModuleName(self.moduleName)
-        return scene.AddNode(node)
-
-
-class ScriptedLoadableModuleTest(unittest.TestCase):
-    def __init__(self, *arguments: Any, **keywords: Any) -> None:
-        super().__init__(*arguments, **keywords)
+EXTENSION = Path(__file__).parents[2] / SCRIPT_FOLDER
+OURS = ("MedDL", "MedDLLib", "MedDLLogic")
+REGISTERING = (ctk_widgets, mrml_widgets, qt_widgets, ui_loader)  # each registers its classes when it is imported
 
 
 class Application:
-    """All of it at once. ``install`` puts the modules in place through a setter, as ``monkeypatch.setitem`` is one."""
+    """All of it at once. ``install`` puts the modules in place through a setter, as ``monkeypatch.setitem`` is one.
 
-    def __init__(self, folder: Path, *, version: tuple[int, int] = (5, 12)) -> None:
+    Parameters
+    ----------
+    folder : settings and temporary files go there.
+    main_window : without it this is ``Slicer --no-main-window``.
+    testing : this is ``Slicer --testing``.
+    """
+
+    def __init__(
+        self, folder: Path, *, version: tuple[int, int] = (5, 12), main_window: bool = True, testing: bool = False
+    ) -> None:
         QtCore.QSettings.setDefaultFormat(QtCore.QSettings.Format.IniFormat)
         for scope in (QtCore.QSettings.Scope.UserScope, QtCore.QSettings.Scope.SystemScope):
             QtCore.QSettings.setPath(QtCore.QSettings.Format.IniFormat, scope, str(folder))
+        state.begin()
+        self.dialogs = dialogs.begin(lambda: main_window and not testing)
         self.qt = pythonqt.make_module("qt")
-        self.slicer = _slicer_module(App(version, folder))
+        self.app = App(version, folder, main_window=main_window, testing=testing)
+        self.slicer = _slicer_module(self.app, folder)
+        self.app.on_quit = self._on_quit
         self.widget: Any = None
+        self.frame: Any = None
+        self.is_over = False
+        if self.app.window is not None:
+            self.app.window.__dict__["select"] = self._select
+            show_views(self.slicer.mrmlScene)
 
     def install(self, set_item: Callable[[dict[str, Any], str, Any], None]) -> None:
         """Let ``import qt`` and the like find the stand-ins."""
@@ -156,18 +69,24 @@ class Application:
         for name, module in modules.items():
             set_item(sys.modules, name, module)
 
+    # -- the life of a module -----------------------------------------------------------------------------
+
     def open(self, module: Any, path: Path) -> Any:
-        """Make the module object and its panel of an imported ``MedDL.py``, as Slicer does; returns the panel's Python side."""
-        entry = qSlicerScriptedLoadableModule(str(path))
-        self.module = module.MedDL(entry)
-        self.slicer.modules.meddl = entry
-        frame = widgets.qSlicerScriptedLoadableModuleWidget()
+        """Make the module object and its panel, as Slicer does, and enter it; returns the panel's Python side."""
+        name = path.stem
+        entry = qSlicerScriptedLoadableModule(str(path), name)
+        self.module, self.name = getattr(module, name)(entry), name
+        setattr(self.slicer.modules, name.lower(), entry)
+        self.slicer.app.moduleManager().modules[name] = entry
+        frame = mrml_widgets.qSlicerScriptedLoadableModuleWidget()
+        frame.module_name = name
         frame.setLayout(QtWidgets.QVBoxLayout())
+        frame.setMRMLScene(self.slicer.mrmlScene)
         self.frame = frame
-        self.widget = module.MedDLWidget(pythonqt.Wrapped(frame))
-        frame.python_side = self.slicer.modules.MedDLWidget = self.widget
+        frame.python_side = getattr(module, f"{name}Widget")(pythonqt.Wrapped(frame))
+        setattr(self.slicer.modules, f"{name}Widget", frame.python_side)
         entry._widget = pythonqt.Wrapped(frame)
-        self.slicer.app._module = entry
+        self.widget = frame.python_side
         self.widget.setup()
         self._ui = self.slicer.util.childWidgetVariables(pythonqt.Wrapped(frame))
         self.enter()
@@ -175,13 +94,57 @@ class Application:
 
     def enter(self) -> None:
         """The user opens the module."""
-        self.frame.entered = True
-        self.widget.enter()
+        if self.app.window is not None:
+            self.app.window.__dict__["selected"] = self.name
+        self.frame.enter()
 
     def leave(self) -> None:
         """The user opens another module."""
-        self.frame.entered = False
-        self.widget.exit()
+        if self.app.window is not None:
+            self.app.window.__dict__["selected"] = "Data"
+        self.frame.exit()
+
+    def _select(self, name: str) -> None:
+        if self.frame is not None and name != self.name and self.frame.entered:
+            self.leave()
+        elif self.frame is not None and name == self.name and not self.frame.entered:
+            self.enter()
+
+    def reload(self) -> Any:
+        """Somebody presses Reload; returns the new panel's Python side."""
+        self.frame.python_side.onReload()
+        self.widget = self.frame.python_side
+        self._ui = self.slicer.util.childWidgetVariables(pythonqt.Wrapped(self.frame))
+        return self.widget
+
+    def start_up(self) -> None:
+        """The application has started: who waits for that is called."""
+        self.app.signals.emit("startupCompleted()")
+
+    def quit(self) -> None:
+        """The user quits: the module is left and unloaded, its widgets are destroyed, the scene is emptied."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self.app.signals.emit("aboutToQuit()")
+        if self.frame is not None:
+            if self.frame.entered:
+                self.leave()
+            self.app.moduleManager().unload(self.name)
+        self.drop_widgets()
+        self.slicer.mrmlScene.Clear(True)
+
+    def drop_widgets(self) -> None:
+        """Destroy the panel's widgets, as the end of the application does."""
+        if self.frame is not None and shiboken6.isValid(self.frame):
+            shiboken6.delete(self.frame)
+        QtWidgets.QApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete.value)
+
+    def _on_quit(self) -> None:
+        """``slicer.app.exit`` lets what is going on end first."""
+        QtCore.QTimer.singleShot(0, self.quit)
+
+    # -- what tests ask and do ----------------------------------------------------------------------------
 
     def child(self, name: str) -> Any:
         """A named widget of the panel."""
@@ -196,27 +159,81 @@ class Application:
             if timer.elapsed() > 1000 * seconds:
                 raise TimeoutError("the panel did not get there")
 
+    def faults(self) -> list[str]:
+        """What went wrong unseen since the last call: in slots, connections, threads, and boxes nobody expected."""
+        found = [f"a slot raised: {text}" for text in pythonqt.slot_errors]
+        found += [f"a connection to a signal that is not there: {text}" for text in pythonqt.failed_connections]
+        found += [f"Qt in another thread: {text}" for text in pythonqt.thread_errors]
+        found += [f"a box nobody expected: {box.kind}: {box.text}" for box in self.dialogs.unexpected]
+        for kept in (pythonqt.slot_errors, pythonqt.failed_connections, pythonqt.thread_errors):
+            kept.clear()
+        self.dialogs.unexpected.clear()
+        return found
 
-def _slicer_module(app: App) -> ModuleType:
+
+@contextmanager
+def open_panel(
+    folder: Path,
+    main_window: bool = True,
+    *,
+    script: Path = EXTENSION / "MedDL.py",
+    testing: bool = False,
+    version: tuple[int, int] = (5, 12),
+) -> Iterator[Application]:
+    """The open panel of a module; afterwards what Slicer's end does to it, and an error for what went wrong unseen."""
+    qt_application()
+    before = dict(sys.modules)
+    path = list(sys.path)
+    application = Application(folder, version=version, main_window=main_window, testing=testing)
+    application.install(dict.__setitem__)
+    sys.path.append(str(script.parent))
+    watch = leaks.Watch(application.slicer.mrmlScene)
+    try:
+        application.open(load_script(script), script)
+        yield application
+        application.quit()
+        faults = [*application.faults(), *watch.leaks()]
+        if faults:
+            raise AssertionError("\n".join(faults))
+    finally:
+        application.drop_widgets()
+        for name in set(sys.modules) - set(before):
+            if name.split(".")[0] in (*OURS, script.stem):
+                del sys.modules[name]
+        sys.modules.update(before)
+        for name in ("qt", "ctk"):
+            if name not in before:
+                sys.modules.pop(name, None)
+        sys.path[:] = path
+
+
+def qt_application() -> QtWidgets.QApplication:
+    """The one application object of Qt."""
+    return QtWidgets.QApplication.instance() or QtWidgets.QApplication(["Slicer"])  # type: ignore[return-value]
+
+
+def load_script(path: Path) -> ModuleType:
+    """A module's script, imported as Slicer imports it."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path.name)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _slicer_module(app: App, folder: Path) -> ModuleType:
     module = ModuleType("slicer")
     module.__dict__.update({name: value for name, value in vars(headless).items() if name.startswith("vtk")})
-    for cls in (widgets.qMRMLNodeComboBox, widgets.qMRMLWidget, widgets.qSlicerScriptedLoadableModuleWidget):
-        setattr(module, cls.__name__, pythonqt.WrappedClass(cls))
+    module.__dict__.update(pythonqt.wrapped_classes("slicer"))
     bases = ModuleType("slicer.ScriptedLoadableModule")
-    for base in (
-        ScriptedLoadableModule,
-        ScriptedLoadableModuleWidget,
-        ScriptedLoadableModuleLogic,
-        ScriptedLoadableModuleTest,
-    ):
+    for base in BASES:
         setattr(bases, base.__name__, base)
-    wrapper = ModuleType("slicer.parameterNodeWrapper")
-    for item in (state.Choice, state.Default, state.parameterNodeWrapper):
-        setattr(wrapper, item.__name__, item)
     i18n = ModuleType("slicer.i18n")
     i18n.tr, i18n.translate = str, lambda _context, text: text  # type: ignore[attr-defined]
-    content = {"app": app, "util": headless_util, "modules": SimpleNamespace(), "mrmlScene": headless.vtkMRMLScene()}
-    content |= {"i18n": i18n, "parameterNodeWrapper": wrapper, "ScriptedLoadableModule": bases}
+    content = {"app": app, "util": headless_util, "modules": SimpleNamespace(), "mrmlScene": application_scene(folder)}
+    content |= {"i18n": i18n, "parameterNodeWrapper": state.module(), "ScriptedLoadableModule": bases}
     content["qSlicerScriptedLoadableModule"] = qSlicerScriptedLoadableModule
     module.__dict__.update(content)
     return module

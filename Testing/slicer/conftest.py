@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ from PySide6 import QtWidgets
 from MedDLLogic.models.registry import read_card
 from MedDLLogic.models.store import trust
 from MedDLLogic.scene.volumes import push_volume
-from MedDLLogic.storage import models_folder
+from MedDLLogic.storage import exchange_base, models_folder
 from Testing.small_models import (
     ball,
     card_json,
@@ -31,10 +30,9 @@ from Testing.small_models import (
     segment_json,
 )
 
-from . import pythonqt
-from .application import SCRIPT_FOLDER, Application
+from .application import EXTENSION, OURS, Application, load_script
+from .leaks import Watch
 
-EXTENSION = Path(__file__).parents[2] / SCRIPT_FOLDER
 QUICK_WORKER = Path(__file__).with_name("quick_worker.py")
 
 
@@ -45,20 +43,26 @@ def qt_application() -> QtWidgets.QApplication:
 
 @pytest.fixture
 def application(
-    qt_application: QtWidgets.QApplication, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    qt_application: QtWidgets.QApplication,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Application]:
-    """A Slicer 5.12 without any module; what its slots raise fails the test."""
+    """A Slicer 5.12 without any module; what goes wrong unseen in it fails the test.
+
+    ``@pytest.mark.parametrize("application", [{"main_window": False}], indirect=True)`` gives another one.
+    """
     monkeypatch.setenv("MEDDL_HOME", str(tmp_path / "home"))
-    application = Application(tmp_path)
+    application = Application(tmp_path, **getattr(request, "param", {}))
     application.install(monkeypatch.setitem)
     monkeypatch.setattr(sys, "path", [*sys.path, str(EXTENSION)])
     library = _loaded("MedDLLogic")
     yield application
-    for name in _loaded("MedDL", "MedDLLib", "MedDLLogic"):
+    for name in _loaded(*OURS):
         del sys.modules[name]
     sys.modules.update(library)
-    errors, pythonqt.slot_errors[:] = list(pythonqt.slot_errors), []
-    assert not errors
+    assert not application.faults()
+    assert application.dialogs.still_expected == 0
 
 
 def _loaded(*packages: str) -> dict[str, Any]:
@@ -68,20 +72,17 @@ def _loaded(*packages: str) -> dict[str, Any]:
 @pytest.fixture
 def meddl_module(application: Application) -> Any:
     """``MedDL.py``, imported as Slicer imports a module."""
-    spec = importlib.util.spec_from_file_location("MedDL", EXTENSION / "MedDL.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["MedDL"] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script(EXTENSION / "MedDL.py")
 
 
 @pytest.fixture
 def panel(application: Application, meddl_module: Any) -> Iterator[Application]:
-    """The open panel; its widgets by ``panel.child(name)``."""
-    widget = application.open(meddl_module, EXTENSION / "MedDL.py")
+    """The open panel; its widgets by ``panel.child(name)``. When Slicer ends nothing of it may be left."""
+    watch = Watch(application.slicer.mrmlScene, (exchange_base(),))
+    application.open(meddl_module, EXTENSION / "MedDL.py")
     yield application
-    widget.cleanup()
+    application.quit()
+    assert not watch.leaks()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from MedDLLogic.scene.create import new_scene
 from MedDLLogic.scene.files import read_scene, read_segmentation_file
-from MedDLLogic.scene.segmentations import voxel_counts
+from MedDLLogic.scene.segments import voxel_counts
 
 from .application import Application
 from .conftest import EXTENSION
@@ -50,7 +50,7 @@ def test_the_segmentation_is_written(
     output = image.with_name("ball.seg.nrrd")
     assert batch("--", image, output, "--model", listed_model) == 0
     assert voxel_counts(read_segmentation_file(new_scene(), output)) == {"box": 20 * 22 * 12, "rest": 0}
-    assert "box\t12.2 ml" in capsys.readouterr().out.lower()
+    assert "box\t12.2 ml\t41.5 a.u." in capsys.readouterr().out.lower()
 
 
 def test_the_whole_scene_is_written(
@@ -69,7 +69,10 @@ def test_the_whole_scene_is_written(
         ((), 2),
         (("in.nrrd", "out.txt", "--model", "brain-t1"), 2),
         (("in.nrrd", "out.mrb", "--model", "brain-t1", "--device", "toaster"), 2),
+        (("in.nrrd", "out.mrb", "--model", "brain-t1", "--quality", "best"), 2),
+        (("a.nrrd", "b.nrrd", "out.mrb", "--model", "brain-t1"), 2),
         (("nowhere.nrrd", "out.mrb", "--model", "brain-t1"), 3),
+        (("nowhere.nrrd", "folder", "--model", "brain-t1"), 3),
     ],
 )
 def test_a_mistake_is_one_line_and_an_exit_status(
@@ -77,6 +80,84 @@ def test_a_mistake_is_one_line_and_an_exit_status(
 ) -> None:
     assert batch(*arguments) == status
     assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+@pytest.fixture
+def images(application: Application, image: Path) -> list[Path]:
+    """Three different images, the second of which no reader can read."""
+    paths = [image, image.with_name("Doe-John.nrrd"), image.with_name("third.nrrd")]
+    paths[1].write_bytes(b"NRRD0004\ntype: nonsense\n\n")
+    write_ball(application, paths[2], radius_mm=5.0)
+    return paths
+
+
+def test_several_images_go_into_a_folder_and_a_bad_one_stops_nobody(
+    batch: Callable[..., int],
+    listed_model: str,
+    quick_worker: QuickWorker,
+    images: list[Path],
+    tmp_path: Path,
+    capsys: Any,
+) -> None:
+    quick_worker("finish")
+    assert batch(*images, tmp_path / "out", "--model", listed_model) == 7
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert len([name for name in written if name.endswith(".seg.nrrd")]) == 2
+    assert "1 of 3 cases failed" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_no_name_or_line_tells_what_the_images_are_called_but_the_private_table(
+    batch: Callable[..., int],
+    listed_model: str,
+    quick_worker: QuickWorker,
+    images: list[Path],
+    tmp_path: Path,
+    capsys: Any,
+) -> None:
+    quick_worker("finish")
+    batch(*images, tmp_path / "out", "--model", listed_model)
+    told = capsys.readouterr()
+    assert "Doe" not in told.out + told.err + " ".join(path.name for path in (tmp_path / "out").iterdir())
+    assert "Doe-John.nrrd" in (tmp_path / "out" / "index.private.csv").read_text(encoding="utf-8")
+
+
+def test_all_cases_run_in_one_worker(
+    batch: Callable[..., int], listed_model: str, quick_worker: QuickWorker, images: list[Path], tmp_path: Path
+) -> None:
+    program = Path(quick_worker("finish"))
+    program.write_text(program.read_text().replace("exec", f'echo once >> "{tmp_path}/starts"\nexec'))
+    assert batch(images[0], images[2], tmp_path / "out", "--model", listed_model) == 0
+    assert (tmp_path / "starts").read_text().split() == ["once"]
+
+
+def test_results_that_are_there_are_kept_unless_told_otherwise(
+    batch: Callable[..., int], listed_model: str, quick_worker: QuickWorker, image: Path, tmp_path: Path
+) -> None:
+    quick_worker("finish")
+    asked = (image, tmp_path / "out", "--model", listed_model)
+    assert [batch(*asked), batch(*asked), batch(*asked, "--replace")] == [0, 5, 0]
+
+
+@pytest.mark.parametrize("application", [{"main_window": False}, {"testing": True}], indirect=True)
+def test_no_dialog_is_opened_without_a_window_or_under_test(
+    batch: Callable[..., int], listed_model: str, quick_worker: QuickWorker, image: Path, application: Application
+) -> None:
+    quick_worker("finish")
+    assert batch(image, image.with_name("o.seg.nrrd"), "--model", listed_model) == 0
+    assert application.dialogs.unexpected == []
+
+
+def test_the_scene_is_as_before_afterwards(
+    batch: Callable[..., int], listed_model: str, quick_worker: QuickWorker, image: Path, application: Application
+) -> None:
+    quick_worker("finish")
+    batch(image, image.with_name("o.seg.nrrd"), "--model", listed_model)
+    scene = application.slicer.mrmlScene
+    assert [
+        n
+        for n in ("vtkMRMLVolumeNode", "vtkMRMLSegmentationNode", "vtkMRMLTableNode")
+        if scene.GetNumberOfNodesByClass(n)
+    ] == []
 
 
 def test_a_model_that_nobody_knows_has_its_exit_status(batch: Callable[..., int], image: Path) -> None:
