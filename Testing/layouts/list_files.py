@@ -1,4 +1,4 @@
-"""The files that ship, as the CMake lists must name them: ``python -m Testing.layouts.list_files``."""
+"""The files that ship, as the CMake lists must name them: ``python -m Testing.layouts.list_files [--write]``."""
 
 from __future__ import annotations
 
@@ -34,6 +34,15 @@ def as_cmake(name: str) -> str:
     return f"set({name}\n{lines}  )"
 
 
+def write(name: str) -> None:
+    """Let the CMake file name what belongs into a list."""
+    path = ROOT / LISTS[name][0]
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        re.sub(rf"set\({name}\n.*?\n  \)", as_cmake(name), text, count=1, flags=re.DOTALL), encoding="utf-8"
+    )
+
+
 def _files(base: Path, folder: str, suffix: str) -> list[str]:
     paths = (path for path in (base / folder).rglob(f"*{suffix}") if path.is_file())
     own = [path.relative_to(base) for path in paths if "__pycache__" not in path.parts]
@@ -42,4 +51,7 @@ def _files(base: Path, folder: str, suffix: str) -> list[str]:
 
 if __name__ == "__main__":
     for name, (cmake_file, _) in LISTS.items():
-        sys.stdout.write(f"# {cmake_file}\n{as_cmake(name)}\n\n")
+        if "--write" in sys.argv:
+            write(name)
+        else:
+            sys.stdout.write(f"# {cmake_file}\n{as_cmake(name)}\n\n")

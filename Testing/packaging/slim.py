@@ -18,14 +18,30 @@ SLICER_SIDE = (
     (".", "MedDLLogic/*.py"),
     (".", "MedDLLogic/models/card.py"),
     (".", "MedDLLogic/scene/*.py"),
+    (".", "MedDLLogic/environment/*.py"),
+    (".", "MedDLLogic/jobs/client.py"),
+    (".", "MedDLLogic/jobs/errand.py"),
+    (".", "MedDLLogic/tasks/plan.py"),
     ("MedDLExtension", "MedDLLib/*.py"),
 )
 NOT_THERE = {
     "MedDLLogic.api",  # the whole library, for Python without Slicer
-    "MedDLLib.batch",  # these need the running application
+    "MedDLLogic.environment.__main__",  # a program
+    "MedDLLib.backstage",  # these need the running application
+    "MedDLLib.batch",
+    "MedDLLib.environment_panel",
+    "MedDLLib.fetching",
+    "MedDLLib.inputs_panel",
+    "MedDLLib.models_panel",
+    "MedDLLib.options_panel",
+    "MedDLLib.pages",
     "MedDLLib.panel",
     "MedDLLib.parameters",
-    "MedDLLib.process",
+    "MedDLLib.qt_process",
+    "MedDLLib.results_panel",
+    "MedDLLib.runs_panel",
+    "MedDLLib.show",
+    "MedDLLib.storage_panel",
 }
 TESTS = ("Testing/test_*.py", "Testing/scene")
 
