@@ -29,6 +29,7 @@ class Row:
     target : what the figure must be, in words.
     run_small : measures in little time, for CI: tiny network, a few orientations, a few kills.
     run_full : measures what the promise says.
+    is_timed : what it measures is time, so nothing else may run beside it.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Row:
     target: str
     run_small: Callable[[], Outcome]
     run_full: Callable[[], Outcome]
+    is_timed: bool = False
 
 
 def all_rows() -> dict[str, Row]:

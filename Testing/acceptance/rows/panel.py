@@ -137,7 +137,7 @@ def _cancel(count: int) -> Outcome:
 
     dice, reactions, stops, faults = random.Random(7), [], [], []
     with _panel("real", make_card=partial(make_unet_card, roles=("first", "second"))) as panel:
-        node = panel.add(ball((96, 96, 96))[0])
+        node = panel.add(ball((48, 48, 48))[0])
         panel.choose(node, "two-channels", roles=("first", "second"))
         began_s = time.monotonic()
         panel.run()
@@ -458,6 +458,7 @@ ROWS = (
         "< 50 ms and < 400 ms, nothing heavy, missing packages told",
         partial(_setup_time, 2),
         partial(_setup_time, 7),
+        is_timed=True,
     ),
     Row(
         "heartbeat",
@@ -465,6 +466,7 @@ ROWS = (
         "no gap of MedDL over 50 ms but one copy and one push, each <= 150 ms",
         partial(_best_of, 3, partial(_heartbeat, (60, 160, 160))),
         partial(_best_of, 3, partial(_heartbeat, (300, 512, 512))),
+        is_timed=True,
     ),
     Row(
         "panel-cancel",
@@ -472,6 +474,7 @@ ROWS = (
         "panel reacts <= 100 ms, worker idle or gone p95 <= 1 s, max 3 s, scene as before, next run works",
         partial(_cancel, 8),
         partial(_cancel, 100),
+        is_timed=True,
     ),
     Row(
         "scene-life",

@@ -42,5 +42,6 @@ ROWS = (
         "each <= 150 ms, push <= 1/10 of segment by segment, voxel counts right (small: ratio and counts)",
         _small,
         _full,
+        is_timed=True,
     ),
 )

@@ -206,7 +206,7 @@ def _dice(one, other) -> float:
 
 
 ROWS = (
-    Row("demo", "demo on a CPU, downloads included", "under 4 minutes and 4 GB", _demo, _demo),
+    Row("demo", "demo on a CPU, downloads included", "under 4 minutes and 4 GB", _demo, _demo, is_timed=True),
     Row("brain-volume", "brain volume of the demo head", "1.55 to 1.70 litres", _brain_volume, _brain_volume),
     Row(
         "tissue",

@@ -220,13 +220,14 @@ def _quantile(values: list[float], share: float) -> float:
     return sorted(values)[max(0, int(np.ceil(share * len(values))) - 1)]
 
 
-def faults(limits: Limits) -> Outcome:
-    """Let a worker misbehave in each of these ways, and do the next job."""
+def faults(limits: Limits, *names: str) -> Outcome:
+    """Let a worker misbehave in each of these ways, or in all, and do the next job."""
+    chosen = {name: FAULTS[name] for name in names or FAULTS}
     with _workplace() as folder:
         job = _small_job(folder)
         right = _right(job, folder)
-        wrong = [f"{name}: {fault}" for name, meet in FAULTS.items() if (fault := meet(folder, job, right, limits))]
-    figure = f"{len(FAULTS) - len(wrong)} of {len(FAULTS)} as promised{': ' + '; '.join(wrong) if wrong else ''}"
+        wrong = [f"{name}: {fault}" for name, meet in chosen.items() if (fault := meet(folder, job, right, limits))]
+    figure = f"{len(chosen) - len(wrong)} of {len(chosen)} as promised{': ' + '; '.join(wrong) if wrong else ''}"
     return Outcome(figure, passed=not wrong)
 
 
@@ -294,12 +295,14 @@ ROWS = (
         f"first tile < {WARM_SHARE:.0%} of the first run's time; no image sent again",
         run_small=warm_small,
         run_full=warm_full,
+        is_timed=True,
     ),
     Row(
         "session-faults",
         "a worker killed, without memory, without an answer, of another MedDL, with garbage on its output",
         "one line each (garbage: none), the next run right, nothing left behind",
-        run_small=partial(faults, IMPATIENT),
+        # The row worker-faults has the others, through the panel.
+        run_small=partial(faults, IMPATIENT, "out of memory", "another MedDL"),
         run_full=partial(faults, LIMITS),
     ),
     Row(
@@ -308,5 +311,6 @@ ROWS = (
         f"worker idle or gone p95 <= {P95_S:g} s, at most {MAX_S:g} s; next run right",
         run_small=partial(cancels, 10, 48),
         run_full=partial(cancels, 100, 96),
+        is_timed=True,
     ),
 )

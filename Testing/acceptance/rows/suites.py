@@ -33,6 +33,7 @@ ROWS = (
         "labels {1,5,9}, {3,1,2}, {1,300,65535}, absent, overlapping through scene, .seg.nrrd, .mrb and back",
         "names, values and voxel counts unchanged",
         "Testing/scene",
+        small=("Testing/scene/test_segmentations.py",),
     ),
     _row(
         "third-model",
