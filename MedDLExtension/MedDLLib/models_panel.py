@@ -105,7 +105,7 @@ class ModelsPanel:
         self._tell(self._models.asked_for_download())
         try:
             self._download = self._start_download(name, self._on_event, self._on_end)
-        except Exception:
+        except Exception:  # whatever it was goes on to the slot's guard, but Get must not say "downloading" for ever
             self._tell(self._models.got_nothing())
             raise
         self._on_changed()

@@ -134,7 +134,7 @@ class Ticker:
         for work in tuple(self._works):
             try:
                 work.tick()
-            except Exception:
+            except Exception:  # a timer has no caller to raise to; the others must go on
                 _logger.exception("a work of MedDL broke and is given up")  # not again 50 times a second
                 self.leave(work)
         if not any(work.is_busy for work in self._works):

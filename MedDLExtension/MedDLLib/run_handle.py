@@ -70,5 +70,5 @@ class RunHandle:
         for callback in callbacks:
             try:
                 callback(self)
-            except Exception:
+            except Exception:  # a script's own mistake, which must not cost the next script its answer
                 _logger.exception("a callback of a script")

@@ -324,7 +324,7 @@ class Runs:
         for callback in tuple(self.on_change):
             try:
                 callback()
-            except Exception:
+            except Exception:  # a view's mistake must not stop the run that it shows
                 _logger.exception("a listener of the runs")
 
     def _forget_oldest(self) -> None:

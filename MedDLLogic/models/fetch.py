@@ -29,6 +29,7 @@ POLL_S = 0.1
 _CHUNK = 1 << 20
 MAX_LICENSE_BYTES = 200_000
 
+# What the zipfile module raises, of its own and from the decompressors below it, at archives that are damaged or hostile.
 _NOT_AN_ARCHIVE = (
     zipfile.BadZipFile, KeyError, RuntimeError, EOFError, NotImplementedError, zlib.error, lzma.LZMAError, OSError,
 )  # fmt: skip

@@ -86,7 +86,7 @@ def _format_of(content: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):
+    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # no archive, or one of a kind that no weights are
         return "of an unknown format"
     if sum(member.file_size for member in members) > len(content) + SLACK_BYTES:
         raise MedDLError("E408", "weights file would grow far beyond its size when read")
