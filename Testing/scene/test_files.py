@@ -216,6 +216,15 @@ def test_a_scene_file_with_a_damaged_image_is_refused_before_vtk_aborts_on_it(a_
     assert fails("E305", read_scene, new_scene(), tmp_path / "b.mrb")
 
 
+def test_a_scene_file_that_asks_for_a_password_is_refused_in_one_line(a_scene, a_segmentation, tmp_path):
+    write_scene(a_scene, tmp_path / "a.mrb")
+    content = bytearray((tmp_path / "a.mrb").read_bytes())
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        content[content.find(header) + flags] |= 1
+    (tmp_path / "a.mrb").write_bytes(content)
+    assert fails("E305", read_scene, new_scene(), tmp_path / "a.mrb")
+
+
 def test_a_node_name_that_would_spoil_a_scene_file_is_told(a_scene, a_volume_node, tmp_path):
     a_volume_node.SetName("T1 & T2")
     assert fails("E505", write_scene, a_scene, tmp_path / "a.mrb")
