@@ -75,12 +75,14 @@ def _start(command: Sequence[str], environment: Mapping[str, str] | None) -> sub
 
 
 def _read(process: subprocess.Popen[bytes], lines: queue.SimpleQueue[str | None]) -> None:
+    """Put what the child writes into ``lines``; the pipe is closed here, where nothing can read it any more."""
     if process.stdout is not None:
-        while line := process.stdout.readline(MAX_LINE_BYTES):
-            while lines.qsize() > _MOST_UNHEARD and process.poll() is None:
-                time.sleep(POLL_S / 10)
-            if text := line.decode("utf-8", "replace").rstrip():
-                lines.put(text)
+        with process.stdout:
+            while line := process.stdout.readline(MAX_LINE_BYTES):
+                while lines.qsize() > _MOST_UNHEARD and process.poll() is None:
+                    time.sleep(POLL_S / 10)
+                if text := line.decode("utf-8", "replace").rstrip():
+                    lines.put(text)
     lines.put(None)
 
 
@@ -103,5 +105,3 @@ def _end(process: subprocess.Popen[bytes]) -> None:
         kill_tree(process.pid)
         process.kill()
         process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
