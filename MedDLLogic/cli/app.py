@@ -254,8 +254,10 @@ def environment_check(
     raise typer.Exit(run_check(Terminal(as_json=as_json), build, sources))
 
 
-@environment.command("install")
+@environment.command("repair", help="Build the environment anew, then switch to it.")
+@environment.command("install", help="Put PyTorch and what else the worker needs into a folder of MedDL's own.")
 def environment_install(
+    context: typer.Context,
     build: Build = "",
     wheelhouse: Wheelhouse = None,
     index_url: Index = "",
@@ -263,29 +265,13 @@ def environment_install(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Put PyTorch and what else the worker needs into a folder of MedDL's own."""
+    """Install or repair: one command under two names."""
     from ..environment.install import Sources
     from .environment import run_install
 
     sources = Sources(index_url, torch_index_url, wheelhouse)
-    run_install(Terminal(as_json=as_json), build, sources, is_repair=False, is_confirmed=yes)
-
-
-@environment.command("repair")
-def environment_repair(
-    build: Build = "",
-    wheelhouse: Wheelhouse = None,
-    index_url: Index = "",
-    torch_index_url: TorchIndex = "",
-    yes: Yes = False,
-    as_json: Json = False,
-) -> None:
-    """Build the environment anew, then switch to it."""
-    from ..environment.install import Sources
-    from .environment import run_install
-
-    sources = Sources(index_url, torch_index_url, wheelhouse)
-    run_install(Terminal(as_json=as_json), build, sources, is_repair=True, is_confirmed=yes)
+    is_repair = context.info_name == "repair"
+    run_install(Terminal(as_json=as_json), build, sources, is_repair=is_repair, is_confirmed=yes)
 
 
 @environment.command("verify")
