@@ -280,8 +280,7 @@ def test_every_class_of_the_listing_is_there(application: Application) -> None:
 
 
 def test_the_listing_is_small_and_as_it_is_written() -> None:
-    path = Path(pythonqt.__file__).with_name("pythonqt_api.json")
-    text = path.read_text(encoding="utf-8")
+    text = pythonqt.API_FILE.read_text(encoding="utf-8")
     assert len(text) < 200_000
     assert text == json.dumps(json.loads(text), separators=(",", ":"), sort_keys=True) + "\n"
 

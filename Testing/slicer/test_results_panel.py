@@ -198,7 +198,7 @@ def test_the_scene_is_written_as_one_file(result: Application, tmp_path: Path) -
 
 def test_the_dialog_proposes_the_models_name(result: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     proposed: list[str] = []
-    dialog = result.qt.QFileDialog._cls
+    dialog = result.qt.QFileDialog.real_class
     monkeypatch.setattr(dialog, "getSaveFileName", lambda _parent, _title, path, _kind: proposed.append(path) or "")
     press(result, "saveTableButton")
     assert Path(proposed[0]).name == "some-model.csv"
