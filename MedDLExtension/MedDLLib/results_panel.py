@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from .show import Later, Slots, show_control, show_line
 from .view import Line
 
 SHOWN, NAME, VOLUME, MEAN = range(len(COLUMNS))
+ROWS_AT_ONCE = 32
 
 
 class ResultsPanel:
@@ -40,10 +41,12 @@ class ResultsPanel:
         self._ui, self._slots = ui, slots
         self._results = Results()
         self._view: ResultsView | None = None
+        self._items: list[Mapping[int, Any]] = []
         self._node_id = self._table_id = ""
-        self._is_filling = self._is_writing = False
+        self._is_writing = False
         self._observers = VTKObservationMixin()
         self._later = Later(slots(self._look))
+        self._rest = Later(slots(self._fill_rest))
         self._connect()
 
     # -- which result ----------------------------------------------------------------------------------
@@ -70,6 +73,7 @@ class ResultsPanel:
     def stop(self) -> None:
         """The panel goes away."""
         self._later.stop()
+        self._rest.stop()
         self._follow("", "")
 
     def _begin(self, measured: dict[str, Measured], warnings: tuple[str, ...]) -> None:
@@ -156,12 +160,12 @@ class ResultsPanel:
             table.horizontalHeader().setSectionResizeMode(column, policy.ResizeToContents)
 
     def _on_cell(self, row: int, column: int) -> None:
-        if not self._is_filling and column == SHOWN and self._view is not None:
+        if column == SHOWN and self._view is not None:
             is_shown = self._ui.resultsTable.item(row, SHOWN).checkState() == qt.Qt.Checked
             set_segment_visible(self._node, self._view.rows[row].segment_id, is_shown)
 
     def _on_selection(self) -> None:
-        if not self._is_filling and self._view is not None:
+        if self._view is not None:
             row = self._ui.resultsTable.currentRow()
             if 0 <= row < len(self._view.rows):
                 self._tell(self._results.selecting(self._view.rows[row].segment_id))
@@ -245,11 +249,12 @@ class ResultsPanel:
         self._render_table(view)
 
     def _render_table(self, view: ResultsView) -> None:
-        self._is_filling = True
+        table = self._ui.resultsTable
+        table.blockSignals(True)  # what is filled in here nobody clicked
         try:
             self._fill(view)
         finally:
-            self._is_filling = False
+            table.blockSignals(False)
             self._view = view
 
     def _fill(self, view: ResultsView) -> None:
@@ -261,7 +266,7 @@ class ResultsPanel:
         if view.sorted_by is not None:
             order = qt.Qt.DescendingOrder if view.is_descending else qt.Qt.AscendingOrder
             header.setSortIndicator(COLUMNS.index(view.sorted_by), order)
-        if before is None or before.rows != view.rows:
+        if before is None or before.rows != view.rows or len(self._items) < len(view.rows):
             self._fill_rows(view.rows)
         ids = [row.segment_id for row in view.rows]
         number = ids.index(view.selected) if view.selected in ids else -1
@@ -273,38 +278,49 @@ class ResultsPanel:
                 table.setCurrentCell(number, NAME)
 
     def _fill_rows(self, rows: tuple[ResultRow, ...]) -> None:
-        table = self._ui.resultsTable
-        for number in range(table.rowCount, len(rows)):
-            self._make_row(number)
-        table.setRowCount(len(rows))
+        """Rows that are new come some at a time: a hundred would hold up whatever else the user does."""
+        made, wanted = len(self._items), min(len(rows), len(self._items) + ROWS_AT_ONCE)
+        if wanted > made:
+            self._make_rows(range(made, wanted))
+        else:
+            self._ui.resultsTable.setRowCount(wanted)
+            del self._items[wanted:]
         old = self._view.rows if self._view is not None else ()
-        for number, row in enumerate(rows):
-            self._fill_row(number, row, old[number] if number < len(old) else None)
+        for number, (items, row) in enumerate(zip(self._items, rows, strict=False)):
+            _fill_row(items, row, old[number] if number < min(made, len(old)) else None)
+        if wanted < len(rows):
+            self._rest.ask()
 
-    def _make_row(self, number: int) -> None:
-        table = self._ui.resultsTable
-        table.setRowCount(number + 1)
-        shown = qt.QTableWidgetItem()
-        shown.setFlags(qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable | qt.Qt.ItemIsUserCheckable)
-        table.setItem(number, SHOWN, shown)
-        table.setItem(number, NAME, qt.QTableWidgetItem())
-        for column in (VOLUME, MEAN):
-            value = qt.QTableWidgetItem()
-            value.setTextAlignment(qt.Qt.AlignRight | qt.Qt.AlignVCenter)
-            table.setItem(number, column, value)
+    def _fill_rest(self) -> None:
+        if self._view is not None:
+            self._render_table(self._view)
 
-    def _fill_row(self, number: int, row: ResultRow, old: ResultRow | None) -> None:
-        """Only what differs: hiding a hundred segments is a hundred ticks and no more."""
-        table = self._ui.resultsTable
-        if old is None or old.is_shown != row.is_shown:
-            table.item(number, SHOWN).setCheckState(qt.Qt.Checked if row.is_shown else qt.Qt.Unchecked)
-        if old is None or old.color != row.color:
-            table.item(number, NAME).setData(qt.Qt.DecorationRole, qt.QColor(*row.color))
-        texts = {NAME: row.name, VOLUME: row.volume, MEAN: row.mean}
-        before = {NAME: old.name, VOLUME: old.volume, MEAN: old.mean} if old is not None else {}
-        for column, text in texts.items():
-            if before.get(column) != text:
-                table.item(number, column).setText(text)
+    def _make_rows(self, numbers: range) -> None:
+        table, make = self._ui.resultsTable, qt.QTableWidgetItem
+        table.setRowCount(numbers.stop)
+        flags = qt.Qt.ItemIsEnabled | qt.Qt.ItemIsSelectable | qt.Qt.ItemIsUserCheckable
+        right = qt.Qt.AlignRight | qt.Qt.AlignVCenter
+        for number in numbers:
+            items = {column: make() for column in (SHOWN, NAME, VOLUME, MEAN)}
+            items[SHOWN].setFlags(flags)
+            items[VOLUME].setTextAlignment(right)
+            items[MEAN].setTextAlignment(right)
+            for column, item in items.items():
+                table.setItem(number, column, item)
+            self._items.append(items)
+
+
+def _fill_row(items: Mapping[int, Any], row: ResultRow, old: ResultRow | None) -> None:
+    """Only what differs: hiding a hundred segments is a hundred ticks and no more."""
+    if old is None or old.is_shown != row.is_shown:
+        items[SHOWN].setCheckState(qt.Qt.Checked if row.is_shown else qt.Qt.Unchecked)
+    if old is None or old.color != row.color:
+        items[NAME].setData(qt.Qt.DecorationRole, qt.QColor(*row.color))
+    texts = {NAME: row.name, VOLUME: row.volume, MEAN: row.mean}
+    before = {NAME: old.name, VOLUME: old.volume, MEAN: old.mean} if old is not None else {}
+    for column, text in texts.items():
+        if before.get(column) != text:
+            items[column].setText(text)
 
 
 def _is_on_grid(node: Any, volume: Any) -> bool:

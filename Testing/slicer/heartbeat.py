@@ -4,11 +4,14 @@
 
 A gap is the time between two ticks. How much of it is MedDL's is measured in two ways, and the larger counts: the time
 that slots of MedDL took, less the time in which the system did not let the main thread run; and the time for which a
-second thread, which looks at the main thread's calls, saw MedDL's code among them.
+second thread, which looks at the main thread's calls, saw MedDL's code among them. Full passes of Python's collector are
+left out of both: they take as long as the whole process has objects (50 ms for 200,000), and hit whoever happens to
+run. ``beat.collector_ms`` tells of the longest.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import threading
@@ -31,14 +34,20 @@ OURS = ("MedDL", "MedDLLib", "MedDLLogic")
 
 @dataclass(frozen=True)
 class Moment:
-    """Clock, processor time of this thread, and time for which it could have run and was not let."""
+    """Clock, processor time of this thread, and time for which it could have run and was not let or collected garbage."""
 
     wall_s: float
     busy_s: float
     stolen_s: float
+    collector_s: float
 
     def since(self, other: Moment) -> Moment:
-        return Moment(self.wall_s - other.wall_s, self.busy_s - other.busy_s, self.stolen_s - other.stolen_s)
+        return Moment(
+            self.wall_s - other.wall_s,
+            self.busy_s - other.busy_s,
+            self.stolen_s - other.stolen_s,
+            self.collector_s - other.collector_s,
+        )
 
 
 class Clock:
@@ -47,12 +56,27 @@ class Clock:
     def __init__(self) -> None:
         path = f"/proc/self/task/{threading.get_native_id()}/schedstat"
         self._file = os.open(path, os.O_RDONLY) if os.path.exists(path) else -1  # noqa: PTH110 - no file, a switch
+        self._collector_s, self._collecting_since_s = 0.0, 0.0
+        self.longest_collection_s = 0.0
+        self._thread = threading.get_ident()
+        gc.callbacks.append(self._on_collector)
 
     def now(self) -> Moment:
         waited = os.pread(self._file, 100, 0).split()[1] if self._file >= 0 else 0
-        return Moment(time.monotonic(), time.thread_time(), int(waited) / 1e9)
+        return Moment(time.monotonic(), time.thread_time(), int(waited) / 1e9, self._collector_s)
+
+    def _on_collector(self, phase: str, about: dict[str, int]) -> None:
+        if about["generation"] < 2 or threading.get_ident() != self._thread:
+            return
+        if phase == "start":
+            self._collecting_since_s = time.thread_time()
+            return
+        took_s = time.thread_time() - self._collecting_since_s
+        self._collector_s += took_s
+        self.longest_collection_s = max(self.longest_collection_s, took_s)
 
     def close(self) -> None:
+        gc.callbacks.remove(self._on_collector)
         if self._file >= 0:
             os.close(self._file)
 
@@ -136,6 +160,11 @@ class Heartbeat:
     worst = worst_ms
 
     @property
+    def collector_ms(self) -> float:
+        """The longest full pass of Python's collector."""
+        return 1000 * self._clock.longest_collection_s
+
+    @property
     def guilty(self) -> list[Gap]:
         """The gaps that MedDL caused, the longest first."""
         return sorted((gap for gap in self.gaps if gap.counts), key=lambda gap: -gap.ours_ms)
@@ -156,7 +185,7 @@ class Heartbeat:
         gone = now.since(last)
         if 1000 * gone.wall_s > self._longer_than_ms:
             culprit = function or slot
-            ours_ms = 1000 * max(slots_s, seen_s)
+            ours_ms = 1000 * max(slots_s, seen_s - gone.collector_s)
             times = (1000 * part for part in (gone.wall_s, gone.busy_s, gone.stolen_s))
             self.gaps.append(Gap(last.wall_s, *times, ours_ms, culprit, calls))
 
@@ -193,7 +222,7 @@ class _Slots:
 
     def _add(self, now: Moment) -> None:
         gone = now.since(self._since)
-        own_s = max(gone.wall_s - gone.stolen_s, 0.0)
+        own_s = max(gone.wall_s - gone.stolen_s - gone.collector_s, 0.0)
         self._taken_s += own_s
         self._longest = max(self._longest, (own_s, self._name))
 

@@ -117,6 +117,8 @@ def _heartbeat(shape_kji: tuple[int, int, int]) -> Outcome:
         others = [gap for gap in beat.gaps if not {COPY, PUSH} & set(gap.calls) and gap.counts]
     copy_ms, push_ms = (max(gaps[name], default=0.0) for name in (COPY, PUSH))
     figure = f"copy {_ms(copy_ms)}, push {_ms(push_ms)}, other gaps of MedDL over {MAX_GAP_MS:.0f} ms: {len(others)}"
+    if beat.collector_ms > MAX_GAP_MS / 2:
+        figure += f", Python's collector {beat.collector_ms:.0f} ms apart"
     if others:
         figure += f" ({max(gap.ours_ms for gap in others):.0f} ms in {others[0].culprit})"
     once = all(len([ms for ms in found if ms > MAX_GAP_MS]) <= 1 for found in gaps.values())
