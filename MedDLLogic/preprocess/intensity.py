@@ -8,7 +8,8 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from ..image import Voxels
-from ..recipe import Linear, MinMax, Percentile, SuppressBright, Window, ZScore
+from ..recipe import Clip, Linear, MinMax, Percentile, SuppressBright, Window, ZScore
+from .channels import chosen, on_channels, with_channels
 from .working import Found, StepFunction, Working
 
 _SMALLEST = float(np.finfo(np.float32).tiny)
@@ -22,35 +23,47 @@ def window(step: Window, working: Working) -> tuple[Working, Found]:
 
 def percentile(step: Percentile, working: Working) -> tuple[Working, Found]:
     """Clip each channel to two of its percentiles and scale to 0 .. 1."""
-    ends = [np.percentile(values, (step.low, step.high)).tolist() for values in _measured(working, step.mask)]
+    ends = [
+        np.percentile(values, (step.low, step.high)).tolist()
+        for values in _measured(working, step.mask, chosen(working, ()))
+    ]
     voxels = [_scaled(volume, low, high) for volume, (low, high) in zip(working.voxels, ends, strict=True)]
     return working.with_voxels(np.stack(voxels)), {"low": [low for low, _ in ends], "high": [high for _, high in ends]}
 
 
 def zscore(step: ZScore, working: Working) -> tuple[Working, Found]:
     """Subtract each channel's mean and divide by its (population) standard deviation."""
-    values = _measured(working, step.mask)
+    which = chosen(working, step.channels)
+    values = _measured(working, step.mask, which)
     means = [float(channel.mean(dtype=np.float64)) for channel in values]
-    deviations = [_deviation(channel) for channel in values]
+    deviations = [deviation(channel) for channel in values]
     voxels = [
-        (volume - np.float32(mean)) / np.float32(deviation) if deviation else np.zeros_like(volume)
-        for volume, mean, deviation in zip(working.voxels, means, deviations, strict=True)
+        (working.voxels[n] - np.float32(mean)) / np.float32(spread) if spread else np.zeros_like(working.voxels[n])
+        for n, mean, spread in zip(which, means, deviations, strict=True)
     ]
-    return working.with_voxels(np.stack(voxels)), {"mean": means, "std": deviations}
+    return with_channels(working, which, voxels), {"mean": means, "std": deviations}
 
 
 def minmax(step: MinMax, working: Working) -> tuple[Working, Found]:
     """Scale each channel's minimum to 0 and maximum to 1; 0 outside the mask if one is named."""
-    ends = [(float(values.min()), float(values.max())) for values in _measured(working, step.mask)]
-    voxels = np.stack([_scaled(volume, *end) for volume, end in zip(working.voxels, ends, strict=True)])
+    which = chosen(working, step.channels)
+    ends = [(float(values.min()), float(values.max())) for values in _measured(working, step.mask, which)]
+    voxels = [_scaled(working.voxels[n], *end) for n, end in zip(which, ends, strict=True)]
     if step.mask:
-        voxels = np.where(working.mask(step.mask), voxels, np.float32(0.0))
-    return working.with_voxels(voxels), {"low": [low for low, _ in ends], "high": [high for _, high in ends]}
+        voxels = [np.where(working.mask(step.mask), volume, np.float32(0.0)) for volume in voxels]
+    found: Found = {"low": [low for low, _ in ends], "high": [high for _, high in ends]}
+    return with_channels(working, which, voxels), found
+
+
+def clip(step: Clip, working: Working) -> tuple[Working, Found]:
+    """Limit values to a range."""
+    return on_channels(working, step.channels, lambda volume: np.clip(volume, step.low, step.high)), {}
 
 
 def linear(step: Linear, working: Working) -> tuple[Working, Found]:
     """Multiply and add."""
-    return working.with_voxels(working.voxels * np.float32(step.scale) + np.float32(step.shift)), {}
+    scale, shift = np.float32(step.scale), np.float32(step.shift)
+    return on_channels(working, step.channels, lambda volume: volume * scale + shift), {}
 
 
 def suppress_bright(step: SuppressBright, working: Working) -> tuple[Working, Found]:
@@ -79,19 +92,21 @@ def _bright_cutoff(values: Voxels, step: SuppressBright) -> float | None:
     return float(mean + step.deviations * np.sqrt(variance))
 
 
-def _measured(working: Working, mask_name: str) -> list[Voxels]:
-    """The values of each channel, those in the mask if one is named."""
+def _measured(working: Working, mask_name: str, channels: tuple[int, ...]) -> list[Voxels]:
+    """The values of some channels, those in the mask if one is named."""
+    volumes = [working.voxels[channel] for channel in channels]
     if not mask_name:
-        return list(working.voxels)
+        return volumes
     mask = working.mask(mask_name)
-    return [volume[mask] for volume in working.voxels]
+    return [volume[mask] for volume in volumes]
 
 
-def _deviation(values: Voxels) -> float:
+def deviation(values: Voxels) -> float:
+    """Standard deviation of the population; 0 for values that are all the same."""
     if values.min() == values.max():  # the computed deviation of equal values may be rounding noise
         return 0.0
-    deviation = float(values.std(dtype=np.float64))
-    return deviation if deviation >= _SMALLEST else 0.0
+    found = float(values.std(dtype=np.float64))
+    return found if found >= _SMALLEST else 0.0
 
 
 def _scaled(voxels: Voxels, low: float, high: float) -> Voxels:
@@ -104,6 +119,7 @@ def _scaled(voxels: Voxels, low: float, high: float) -> Voxels:
 INTENSITY_STEPS: Mapping[type, StepFunction] = {
     Window: window,
     Percentile: percentile,
+    Clip: clip,
     ZScore: zscore,
     MinMax: minmax,
     Linear: linear,

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.ndimage import binary_fill_holes
 from skimage.filters import threshold_otsu
 
-from ..recipe import ApplyMask, Foreground
+from ..recipe import ApplyMask, Foreground, Nonzero
+from .channels import on_channels
 from .working import Found, StepFunction, Working
 
 
@@ -24,8 +26,16 @@ def foreground(step: Foreground, working: Working) -> tuple[Working, Found]:
 def apply_mask(step: ApplyMask, working: Working) -> tuple[Working, Found]:
     """Set voxels outside a mask to one value."""
     mask = working.mask(step.mask)
-    voxels = np.where(mask, working.voxels, np.float32(step.outside))
-    return working.with_voxels(voxels), {"voxels_outside": int(mask.size - np.count_nonzero(mask))}
+    applied = on_channels(working, step.channels, lambda volume: np.where(mask, volume, np.float32(step.outside)))
+    return applied, {"voxels_outside": int(mask.size - np.count_nonzero(mask))}
 
 
-MASK_STEPS: Mapping[type, StepFunction] = {Foreground: foreground, ApplyMask: apply_mask}
+def nonzero(step: Nonzero, working: Working) -> tuple[Working, Found]:
+    """Add the mask of voxels that are not 0, with or without its cavities."""
+    mask = np.asarray(working.voxels.any(axis=0), dtype=bool)
+    if step.filled:
+        mask = np.asarray(binary_fill_holes(mask), dtype=bool)
+    return working.with_mask(step.name, mask), {"voxels": int(np.count_nonzero(mask))}
+
+
+MASK_STEPS: Mapping[type, StepFunction] = {Foreground: foreground, Nonzero: nonzero, ApplyMask: apply_mask}

@@ -7,16 +7,27 @@ from collections.abc import Mapping
 
 from ..errors import MedDLError
 from ..events import Reporter
-from ..recipe import Step
+from ..recipe import DisplayWindow, ResampleToLongest, Step
 from ..records import to_json
 from ..result import AppliedStep
+from .contrast import CONTRAST_STEPS
+from .display_window import display_window
 from .filters import FILTER_STEPS
 from .intensity import INTENSITY_STEPS
+from .longest import resample_to_longest
 from .masks import MASK_STEPS
 from .spatial import SPATIAL_STEPS
 from .working import Found, StepFunction, Working
 
-STEP_FUNCTIONS: Mapping[type, StepFunction] = {**SPATIAL_STEPS, **MASK_STEPS, **INTENSITY_STEPS, **FILTER_STEPS}
+STEP_FUNCTIONS: Mapping[type, StepFunction] = {
+    **SPATIAL_STEPS,
+    **MASK_STEPS,
+    **INTENSITY_STEPS,
+    **CONTRAST_STEPS,
+    **FILTER_STEPS,
+    ResampleToLongest: resample_to_longest,
+    DisplayWindow: display_window,
+}
 
 
 def apply_recipe(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from MedDLLogic.errors import MedDLError
 from MedDLLogic.geometry import UNKNOWN, Geometry
-from MedDLLogic.preprocess.grid import regrid
+from MedDLLogic.preprocess.grid import lines_along, regrid
 from Testing.geometries import axis_orders, codes, grid, numbered, oblique_grids, shapes, stored_as
 
 few = settings(max_examples=60, deadline=None)
@@ -198,3 +198,19 @@ def test_a_mask_of_a_whole_head_is_moved_in_well_under_a_second():
     started_s = time.perf_counter()
     regrid(mask, source, target, "nearest")
     assert time.perf_counter() - started_s < 2.0
+
+
+@few
+@given(oblique_grids, axis_orders, shapes)
+def test_each_axis_of_a_reordered_grid_of_other_voxels_runs_along_one_of_the_first(geometry, order, shape):
+    _, stored = stored_as(numbered(geometry.shape_kji), geometry, *order)
+    target = stored.resized(shape)
+    for number, line in enumerate(lines_along(target, geometry)):
+        places = np.zeros((line.indices.size, 3))
+        places[:, 2 - number] = np.arange(line.indices.size)
+        expected = geometry.ijk_of(target.lps_of(places))[:, 2 - line.axis]
+        assert line.axis == order[0][number] and np.allclose(line.indices, expected, atol=1e-4)
+
+
+def test_axes_of_a_turned_grid_run_along_none():
+    assert lines_along(grid((5, 6, 7), degrees=(0, 0, 1)), grid((5, 6, 7))) is None

@@ -16,6 +16,7 @@ STEPS = [
     {"kind": "orient", "codes": "RAS"},
     {"kind": "resample_to_spacing", "spacing_ijk_mm": [1, 1.0, 2.5], "interpolation": "cubic"},
     {"kind": "resample_to_shape", "shape_kji": [64, 128, 128]},
+    {"kind": "resample_to_longest", "longest": 256},
     {"kind": "crop_to_mask", "mask": "brain", "margin_fraction": 0.1},
     {"kind": "crop_to_box", "start_kji": [-3, 0, 5], "shape_kji": [32, 32, 32]},
     {"kind": "pad", "multiple": 16},
@@ -24,6 +25,7 @@ STEPS = [
     {"kind": "foreground", "above": None},
     {"kind": "apply_mask"},
     {"kind": "window", "low": -160, "high": 240},
+    {"kind": "display_window", "ct_high": 300},
     {"kind": "percentile"},
     {"kind": "zscore", "mask": "foreground"},
     {"kind": "minmax"},
@@ -35,13 +37,26 @@ STEPS = [
     {"kind": "curvature_diffusion"},
     {"kind": "clahe", "tiles": 4},
     {"kind": "sharpen"},
+    {"kind": "resample_from_first", "spacing_ijk_mm": [1.5, 1.5, 0], "tolerance": 0.01},
+    {"kind": "resample_in_box", "spacing_ijk_mm": [1, 1, 3], "apart_above": None},
+    {"kind": "transpose", "axes": ["k", "i", "j"]},
+    {"kind": "nonzero", "filled": True},
+    {"kind": "clip", "low": -1, "high": 1.5, "channels": [0, 2]},
+    {"kind": "zscore_nonzero"},
+    {"kind": "deviations_above_minimum", "channels": [1]},
+    {"kind": "sigmoid"},
+    {"kind": "soft_limit", "limit": 5},
 ]
+BY_KIND = {step["kind"]: step for step in STEPS}
 
 INPUT = {"path": "head.nii.gz", "lps_to_world": [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 5.5], [0, 0, 0, 1]]}
 BOX = {"min_lps_mm": [-50, -50, 0], "max_lps_mm": [50, 50, 80.5]}
 
+PROMPT = {"corner_lps_mm": [-20, -30.5, 12], "opposite_lps_mm": [40, 35, 12], "segment": "liver"}
+
 JOBS = [
     {"task": "segment", "inputs": {"t1": INPUT}, "card": {"name": "brain-t1"}, "roi": BOX, "nan_fill": 0, "seed": 3},
+    {"task": "segment", "inputs": {"image": INPUT}, "card": {"name": "lite-medsam"}, "prompts": [PROMPT]},
     {"task": "preprocess", "inputs": {"image": {"handle": "ab" * 32}}, "recipe": {"steps": STEPS[:3]}, "output": {}},
 ]
 
@@ -67,7 +82,7 @@ CARD = {
             "kind": "network",
             "name": "ring",
             "inputs": ["t1"],
-            "recipe": [STEPS[0], STEPS[8], STEPS[12]],
+            "recipe": [BY_KIND["orient"], BY_KIND["foreground"], BY_KIND["zscore"]],
             "network": {
                 "format": "safetensors",
                 "architecture": "UNet",
