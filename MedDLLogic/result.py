@@ -63,6 +63,8 @@ class Result:
     layers : label volumes (k, j, i), unsigned integers, one a layer; made read-only.
     table : the segments and the layer and value each one has.
     probabilities : segment id -> (k, j, i) float volume 0 .. 1, only where asked for.
+    uncertainty : ``"entropy"`` of the classes, 0 .. 1 of the most that is possible, and where several predictions were
+        averaged their ``"variance"`` -> (k, j, i) float volume; only where asked for.
 
     Raises
     ------
@@ -75,11 +77,12 @@ class Result:
     probabilities: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
     provenance: Provenance = field(default_factory=Provenance)
+    uncertainty: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if len(self.layers) < self.table.layer_count:
             raise MedDLError("E402", "segments name a layer that is not there", f"{len(self.layers)} layers")
-        for volume in (*self.layers, *self.probabilities.values()):
+        for volume in (*self.layers, *self.probabilities.values(), *self.uncertainty.values()):
             if volume.shape != self.geometry.shape_kji:
                 raise MedDLError("E332", "result lies on another grid", f"{volume.shape}")
         if any(layer.dtype not in (np.uint8, np.uint16) for layer in self.layers):

@@ -31,6 +31,11 @@ def cache_folder() -> Path:
     return _base("cache") / "downloads"
 
 
+def graphs_folder() -> Path:
+    """Where networks lie as graphs, made from their weights; they are made again where they are missing."""
+    return _base("cache") / "graphs"
+
+
 def exchange_base() -> Path:
     """Where images lie while they go from one process to the other."""
     return _base("cache") / "exchange"
@@ -60,6 +65,7 @@ def list_storage() -> tuple[StoredFolder, ...]:
     """The folders that are there; none lies inside another."""
     purposes = {
         cache_folder(): "downloaded weights and what was made of them",
+        graphs_folder(): "networks as graphs for fast engines, made from their weights",
         exchange_base(): "images on their way between two processes",
         wheels_folder(): "packages that were downloaded for an environment that is not finished",
         environments_folder(): "the environment: PyTorch and what else the worker needs",

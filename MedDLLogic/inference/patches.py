@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from ..job import Quality
 from ..models.card import Tiling
+from .windows import starts
 
 FINE_OVERLAP = 0.75
 """Above this the time grows eightfold for a mask that hardly changes."""
@@ -35,8 +37,5 @@ def tile_count(shape_kji: Shape, tiling: Tiling) -> int:
     """How often the network is called for a working volume; once without patches."""
     if tiling.patch_kji is None:
         return 1
-    count = 1
-    for size, patch in zip(shape_kji, tiling.patch_kji, strict=True):
-        step = max(1, int(patch * (1 - tiling.overlap)))
-        count *= -(-(max(size, patch) - patch) // step) + 1
-    return count
+    axes = zip(shape_kji, tiling.patch_kji, strict=True)
+    return math.prod(len(starts(size, patch, tiling)) for size, patch in axes)

@@ -1,21 +1,26 @@
-"""The torch engine: eager, float32, one network on one device; the reference for any faster one."""
+"""The torch engine: eager, float32, one network; the reference for any faster one."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..errors import MedDLError
+from ..job import Backend, Precision
 from .backend import Floats, OnProgress
+from .device import seed_torch
+from .precision import thread_count
+from .windows import weights
 
 if TYPE_CHECKING:
-    from ..models.card import Network
+    from ..models.card import Blend, Network
 
 PROBE_EDGE = 64
 """A patch this large is run first, to learn how the work divides over the layers of a larger one."""
@@ -26,41 +31,68 @@ _GENERAL = ("convolution", "_convolution")
 _CONVOLUTIONS = (*_GENERAL, *(f"{kind}{n}d" for kind in ("conv", "conv_transpose") for n in (1, 2, 3)))
 
 
-_REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
+REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, AssertionError)
 """What networks raise at an image of a size that they do not take."""
 
 
 class TorchPredictor:
-    """A torch module as ``backend.Predictor``."""
+    """A torch module on the CPU, eager and in float32, as ``backend.Predictor``.
 
-    def __init__(self, module: nn.Module, network: Network, device: str) -> None:
+    Attributes
+    ----------
+    precision : ``"reference"``, or ``"exact"`` where that was asked for: it is both.
+    notes : what was not done as planned, and why, for the run's record.
+    """
+
+    backend: Backend = "torch"
+
+    def __init__(
+        self,
+        module: nn.Module,
+        network: Network,
+        device: str = "cpu",
+        precision: Literal["reference", "exact"] = "reference",
+    ) -> None:
         self.device = device
-        self._side_inputs = network.side_inputs
+        self.precision: Precision = precision
+        self.notes: list[str] = []
+        self._side_inputs, self._is_flat = network.side_inputs, network.dimensions == 2
+        seed_torch()
+        if thread_count():
+            torch.set_num_threads(thread_count())
         with _translated_errors():
             self._module = module.to(device)
         self._work_per_voxel: float | None = None
 
-    def predict(self, batch: Tensor, side: Mapping[str, Floats], on_progress: OnProgress) -> Tensor:
-        """(n, channels, k, j, i) activations on this device; E502, E504 or E406 when it fails."""
+    def predict(
+        self, patch: Floats, side: Mapping[str, Floats], on_progress: OnProgress, blend: Blend | None = None
+    ) -> Floats:
+        """As ``backend.Predictor`` says."""
         with _translated_errors(), torch.inference_mode():
-            extra = [torch.as_tensor(side[name], dtype=torch.float32, device=self.device) for name in self._side_inputs]
-            batch = batch.to(self.device, dtype=torch.float32)
+            extra = [_tensor(side[name]).to(self.device) for name in self._side_inputs]
+            batch = _tensor(patch[:, 0] if self._is_flat else patch)[None].to(self.device)
             watch = _WorkWatch(self._expected_work(batch, extra), on_progress)
-            return watch.run(lambda: self._module(batch, *extra))
+            answer = watch.run(lambda: self._module(batch, *extra))
+            if not isinstance(answer, Tensor) or answer.dim() != batch.dim():
+                raise MedDLError("E406", "network gives no activations", "one volume of channels is needed")
+            found = (answer[0].unsqueeze(1) if self._is_flat else answer[0]).float().permute(1, 2, 3, 0).cpu()
+            if blend is not None:
+                found = found * torch.from_numpy(weights(patch.shape[1:], blend))[..., None]
+            return cast(Floats, found.contiguous().numpy())
 
     def _expected_work(self, batch: Tensor, extra: list[Tensor]) -> float:
         voxels = math.prod(batch.shape[2:])
         if self._work_per_voxel is None:
             if voxels <= PROBE_EDGE**3:
                 return math.inf
-            self._work_per_voxel = self._probed_work(batch[:1, :, :PROBE_EDGE, :PROBE_EDGE, :PROBE_EDGE], extra)
-        return self._work_per_voxel * voxels * batch.shape[0]
+            self._work_per_voxel = self._probed_work(batch[:, :, *[slice(PROBE_EDGE)] * (batch.dim() - 2)], extra)
+        return self._work_per_voxel * voxels
 
     def _probed_work(self, probe: Tensor, extra: list[Tensor]) -> float:
         watch = _WorkWatch(math.inf, lambda fraction: None)
         try:
-            watch.run(lambda: self._module(probe, *(item[:1] for item in extra)))
-        except _REFUSALS:  # a network for one size only, as some transformers are, tells no progress within a patch
+            watch.run(lambda: self._module(probe, *extra))
+        except REFUSALS:  # a network for one size only, as some transformers are, tells no progress within a patch
             return math.inf
         return watch.done / math.prod(probe.shape[2:]) or math.inf
 
@@ -104,6 +136,11 @@ class _WorkWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._on_progress(min(1.0, self.done / self._expected))
 
 
+def _tensor(values: Floats) -> Tensor:
+    """Of the array's own memory where that can be had."""
+    return torch.from_numpy(np.require(values, np.float32, ["C", "W"]))
+
+
 def give_back_memory() -> None:
     """Return to the device what torch keeps of its memory for later."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
@@ -118,13 +155,19 @@ def _translated_errors() -> Iterator[None]:
         raise MedDLError("E502", "not enough GPU memory", "", "choose device cpu or a region", detail=str(exc)) from exc
     except MemoryError as exc:
         raise MedDLError("E502", "not enough memory", "", "choose a region") from exc
-    except _REFUSALS as exc:
+    except REFUSALS as exc:
         raise _meaning_of(str(exc)) from exc
 
 
+_MEMORY_SIGNS = ("bad_alloc", "out of memory", "status_alloc_failed")
+_DEVICE_SIGNS = ("CUDA", "CUDNN", "CUBLAS", "MPS", "unable to find an engine")
+"""The last is what torch says of a card that cuDNN has no algorithm for, mostly since it is too old."""
+
+
 def _meaning_of(text: str) -> MedDLError:
-    if "bad_alloc" in text or ("alloc" in text.lower() and "memory" in text.lower()):
+    low = text.lower()
+    if any(sign in low for sign in _MEMORY_SIGNS) or ("alloc" in low and "memory" in low):
         return MedDLError("E502", "not enough memory", "", "choose a region", detail=text)
-    if "CUDA" in text or "MPS" in text:
+    if any(sign in text for sign in _DEVICE_SIGNS):
         return MedDLError("E504", "device stopped working", "", "choose device cpu", detail=text)
     return MedDLError("E406", "network does not take this image", "sizes or channels do not fit", detail=text)

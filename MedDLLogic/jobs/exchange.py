@@ -34,6 +34,7 @@ R = TypeVar("R")
 
 _MAX_RECORD_BYTES = 1 << 26
 _RESULT_NAME = "result.json"
+_PROBABILITY, _UNCERTAINTY = "probability", "uncertainty"
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,13 @@ class StoredImage:
 
 @dataclass(frozen=True)
 class StoredResult:
-    """A ``Result`` as JSON, beside ``layer-N.npy`` and ``probability-N.npy``."""
+    """A ``Result`` as JSON, beside ``layer-N.npy``, ``probability-N.npy`` and ``uncertainty-N.npy``."""
 
     geometry: StoredGrid
     layers: tuple[StoredArray, ...]
     segments: tuple[Segment, ...]
     probabilities: Mapping[str, StoredArray]
+    uncertainty: Mapping[str, StoredArray]
     measurements: tuple[Measurement, ...]
     provenance: Provenance = field(default_factory=Provenance)
 
@@ -144,13 +146,12 @@ def write_result(folder: Path, result: Result) -> None:
         (folder / _RESULT_NAME).unlink(missing_ok=True)
     for number, layer in enumerate(result.layers):
         _save(folder / f"layer-{number}.npy", layer)
-    for number, volume in enumerate(result.probabilities.values()):
-        _save(folder / f"probability-{number}.npy", volume)
     record = StoredResult(
         _stored_grid(result.geometry),
         tuple(_described(layer) for layer in result.layers),
         result.table.segments,
-        {segment: _described(volume) for segment, volume in result.probabilities.items()},
+        _put_volumes(folder, _PROBABILITY, result.probabilities),
+        _put_volumes(folder, _UNCERTAINTY, result.uncertainty),
         result.measurements,
         result.provenance,
     )
@@ -166,17 +167,14 @@ def read_result(folder: Path) -> Result:
     """
     record = _load_record(StoredResult, folder / _RESULT_NAME)
     layers = [_load(folder / f"layer-{n}.npy", stored) for n, stored in enumerate(record.layers)]
-    probabilities = {
-        segment: _load(folder / f"probability-{n}.npy", stored)
-        for n, (segment, stored) in enumerate(record.probabilities.items())
-    }
     return Result(
         _grid_of(record.geometry),
         tuple(layers),
         LabelTable(record.segments),
-        probabilities,
+        _get_volumes(folder, _PROBABILITY, record.probabilities),
         record.measurements,
         record.provenance,
+        _get_volumes(folder, _UNCERTAINTY, record.uncertainty),
     )
 
 
@@ -186,6 +184,16 @@ def take_result(folder: Path) -> Result:
         return read_result(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put_volumes(folder: Path, kind: str, volumes: Mapping[str, NDArray[Any]]) -> dict[str, StoredArray]:
+    for number, volume in enumerate(volumes.values()):
+        _save(folder / f"{kind}-{number}.npy", volume)
+    return {name: _described(volume) for name, volume in volumes.items()}
+
+
+def _get_volumes(folder: Path, kind: str, volumes: Mapping[str, StoredArray]) -> dict[str, NDArray[Any]]:
+    return {name: _load(folder / f"{kind}-{n}.npy", stored) for n, (name, stored) in enumerate(volumes.items())}
 
 
 def _described(array: NDArray[Any]) -> StoredArray:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from ..errors import optional_packages
 from ..events import Reporter
@@ -84,11 +86,15 @@ def _result_writers(job: Job, result: Result, outcome: Outcome, folder: Path) ->
         "overview": lambda: _write_overview(folder / "overview.png", result, image, title),
     }
     chosen: Writers = {product: all_writers[product] for product in job.output.products if product in all_writers}
+    volumes: dict[str, tuple[str, NDArray[Any]]] = {}
     if "probabilities" in job.output.products:
-        for segment_id, voxels in result.probabilities.items():
-            volume = Image(voxels[None], result.geometry, (segment_id,))
-            path = folder / f"{job.case}_{segment_id}_probability.nii.gz"
-            chosen[f"probability-{segment_id}"] = lambda path=path, volume=volume: write_volume(path, volume)  # type: ignore[misc]
+        volumes |= {f"probability-{s}": (f"{s}_probability", voxels) for s, voxels in result.probabilities.items()}
+    if "uncertainty" in job.output.products:
+        volumes |= {f"uncertainty-{kind}": (kind, voxels) for kind, voxels in result.uncertainty.items()}
+    for product, (name, voxels) in volumes.items():
+        image = Image(voxels[None], result.geometry, (name,))
+        path = folder / f"{job.case}_{name}.nii.gz"
+        chosen[product] = lambda path=path, image=image: write_volume(path, image)  # type: ignore[misc]
     return chosen
 
 

@@ -33,7 +33,7 @@ def write_segmentation_file(path: Path, result: Result, image: Image) -> Written
 
 
 def write_scene_file(path: Path, result: Result, image: Image, name: str) -> WrittenFile:
-    """A ``.mrb`` that opens in Slicer: image, segmentation, table, and probability volumes where there are any.
+    """A ``.mrb`` that opens in Slicer: image, segmentation, table, and the result's other volumes if there are any.
 
     Raises
     ------
@@ -48,9 +48,9 @@ def write_scene_file(path: Path, result: Result, image: Image, name: str) -> Wri
     scene = new_scene()
     node, volume = _push(scene, result, image, name)
     push_measurements(scene, result, name=f"{name} measurements", reference_node=volume)
-    for segment_id, voxels in result.probabilities.items():
-        probability = Image(voxels[None], result.geometry, (segment_id,))
-        push_volume(scene, probability, f"{name} {segment_id} probability", reference_node=volume)
+    probabilities = {f"{segment_id} probability": voxels for segment_id, voxels in result.probabilities.items()}
+    for title, voxels in {**probabilities, **result.uncertainty}.items():
+        push_volume(scene, Image(voxels[None], result.geometry, (title,)), f"{name} {title}", reference_node=volume)
     show_in_slices(scene, volume)
     meant = voxel_counts(node)
 

@@ -1,4 +1,4 @@
-"""How long runs took on this machine and how much memory: the last few of each model, device and quality.
+"""How long runs took on this machine and how much memory: the last few of each model and way of computing.
 
 One small file in the settings folder, so that the next run can be foretold. It holds no patient data: hashes
 of cards, numbers of voxels, seconds and bytes. A file that is damaged counts as none.
@@ -17,7 +17,7 @@ from typing import Any, Literal
 from ..disk import disk_errors
 from ..errors import MedDLError
 from ..io.write import write_text
-from ..job import Quality
+from ..job import Computing
 from ..records import from_json, parse_json, to_json, to_json_text
 from ..storage import settings_folder
 
@@ -65,6 +65,7 @@ class PastRun:
 
     Parameters
     ----------
+    computing : as the job asked for it, but for the device, which is the one that computed.
     voxels : of the image's grid, or of its region of interest.
     is_cold : the process ran that model for the first time, so libraries and weights had to be loaded.
     peak_bytes : most memory that the process held, or on a graphics card what lay there; 0 where an
@@ -73,8 +74,7 @@ class PastRun:
     """
 
     card_sha256: str
-    device: str
-    quality: Quality
+    computing: Computing
     voxels: int
     is_cold: bool
     stages: Mapping[str, StageTimes]
@@ -98,15 +98,19 @@ class History:
     schema_version: Literal[1] = 1
 
 
-def recall(card_sha256: str, device: str, quality: Quality) -> tuple[PastRun, ...]:
-    """The past runs to foretell one by, oldest first: of that quality, else of others; none where there was none.
+def recall(card_sha256: str, computing: Computing) -> tuple[PastRun, ...]:
+    """The past runs to foretell one by, oldest first; none where there was none.
 
-    ``device`` is as in ``Job``; ``"auto"`` is what it came to last.
+    Those computed in the same way, else those of the same precision and backend, else all of the device, of which
+    ``"auto"`` is the one that it came to last.
     """
     history = _read()
-    actual = {"auto": history.auto_device, "cuda": "cuda:0"}.get(device, device)
-    alike = _sound(run for run in history.runs if _key(run)[:2] == (card_sha256, actual))
-    return tuple(run for run in alike if run.quality == quality) or alike
+    actual = {"auto": history.auto_device, "cuda": "cuda:0"}.get(computing.device, computing.device)
+    wanted = replace(computing, device=actual)
+    of_card = _sound(run for run in history.runs if run.get("card_sha256") == card_sha256)
+    alike = tuple(run for run in of_card if run.computing.device == actual)
+    similar = tuple(run for run in alike if _engine(run.computing) == _engine(wanted))
+    return tuple(run for run in similar if run.computing == wanted) or similar or alike
 
 
 def remember(run: PastRun, asked_device: str) -> None:
@@ -115,29 +119,34 @@ def remember(run: PastRun, asked_device: str) -> None:
     Two processes that do so at once both leave a whole file; one of the two runs may be forgotten.
     """
     history = _read()
-    key = (run.card_sha256, run.device, run.quality)
+    key = (run.card_sha256, to_json(run.computing))
     like = _sound(past for past in history.runs if _key(past) == key)
     others = [past for past in history.runs if _key(past) != key]
-    auto_device = run.device if asked_device == "auto" else history.auto_device
+    auto_device = run.computing.device if asked_device == "auto" else history.auto_device
     kept = [to_json(past) for past in (*like, run)][-KEPT_OF_EACH:]
     _write(History((*others, *kept)[-KEPT_IN_ALL:], auto_device))
 
 
-def add_stage(card_sha256: str, device: str, quality: Quality, stage: str, times: StageTimes) -> None:
-    """Tell of one more stage of the newest run of that model, device and quality."""
+def add_stage(card_sha256: str, computing: Computing, stage: str, times: StageTimes) -> None:
+    """Tell of one more stage of the newest run of that model computed in that way."""
     history = _read()
     runs = list(history.runs)
     for position in reversed(range(len(runs))):
-        if _key(runs[position]) == (card_sha256, device, quality):
+        if _key(runs[position]) == (card_sha256, to_json(computing)):
             for run in _sound([runs[position]]):
                 runs[position] = to_json(replace(run, stages={**run.stages, stage: times}))
                 _write(replace(history, runs=tuple(runs)))
             return
 
 
-def _key(run: Mapping[str, Any]) -> tuple[Any, Any, Any]:
-    """Model, device and quality."""
-    return run.get("card_sha256"), run.get("device"), run.get("quality")
+def _key(run: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Model, and how it was computed."""
+    return run.get("card_sha256"), run.get("computing")
+
+
+def _engine(computing: Computing) -> tuple[str, str]:
+    """What decides on the speed of one patch."""
+    return computing.precision, computing.backend
 
 
 def _sound(runs: Iterable[Mapping[str, Any]]) -> tuple[PastRun, ...]:

@@ -41,8 +41,11 @@ class TaskInputs:
     findings: tuple[Finding, ...] = ()
 
     def to_native(self, voxels: Voxels) -> Voxels:
-        """(k, j, i) voxels on ``grid`` as voxels of the first image's own grid: an exact copy, zero outside the region."""
-        return regrid(voxels, self.grid, self.world, "nearest")
+        """(k, j, i) voxels on ``grid`` as voxels of the first image's own grid: an exact copy, zero outside the region.
+
+        Without a region they are returned themselves.
+        """
+        return voxels if self.grid == self.world else regrid(voxels, self.grid, self.world, "nearest")
 
 
 def load_inputs(

@@ -31,24 +31,24 @@ class Learning:
         self._found, self._job, self._reporter = found, job, reporter
         self._is_cold = found.sha256 not in _run_here
         self._peak_before = peak_bytes()
-        self._past = recall(found.sha256, job.device, job.quality)
+        self._past = recall(found.sha256, job.computing)
         reporter.expect(forecast(self._past, is_cold=self._is_cold))
 
     def foretell(self, grid: Geometry) -> None:
         """Tell the reporter what past runs say of a grid of that size."""
-        stages = planned_stages(self._found, grid, self._job.quality, self._past)
+        stages = planned_stages(self._found, grid, self._job.computing, self._past, self._job.prompts)
         voxels = math.prod(grid.shape_kji)
         self._reporter.expect(forecast(self._past, is_cold=self._is_cold, voxels=voxels, work=work_of(stages)))
 
     def remember(self, grid: Geometry, result: Result) -> None:
         """Keep the finished run in mind."""
         record = result.provenance
-        device, quality = record.device, self._job.quality
+        computing = replace(self._job.computing, device=record.device)
         names = {step.stage for step in record.steps}
         kept = {name: _kept(grid.shape_kji, [s for s in record.steps if s.stage == name]) for name in names}
-        run = PastRun(self._found.sha256, device, quality, math.prod(grid.shape_kji), self._is_cold, {})
+        run = PastRun(self._found.sha256, computing, math.prod(grid.shape_kji), self._is_cold, {})
         crops = {name: StageTimes({}, kept_kji=shares) for name, shares in kept.items()}
-        stages = planned_stages(self._found, grid, quality, (replace(run, stages=crops),))
+        stages = planned_stages(self._found, grid, computing, (replace(run, stages=crops),), self._job.prompts)
         work = work_of(stages)
         times = {
             name: StageTimes(dict(parts), work.get(name, 0), kept.get(name, ()))
@@ -59,8 +59,8 @@ class Learning:
             replace(
                 run,
                 stages=times,
-                peak_bytes=self._peak(device),
-                estimated_bytes=rough_bytes(grid, stages, device),
+                peak_bytes=self._peak(computing.device),
+                estimated_bytes=rough_bytes(grid, stages, computing.device),
             ),
             self._job.device,
         )
@@ -77,7 +77,8 @@ def remember_stage(job: Job, made: object, reporter: Reporter, stage: str) -> No
     """Keep in mind how long a door took for a stage of its own, after the job itself."""
     if isinstance(made, Result):
         record = made.provenance
-        add_stage(record.card_sha256, record.device, job.quality, stage, StageTimes(dict(reporter.times[stage])))
+        computing = replace(job.computing, device=record.device)
+        add_stage(record.card_sha256, computing, stage, StageTimes(dict(reporter.times[stage])))
 
 
 def _kept(shape_kji: Sequence[int], steps: Sequence[AppliedStep]) -> tuple[Share, ...]:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LIBRARIES_BYTES = 600_000_000
-"""What Python holds once torch and the image libraries are loaded."""
+LIBRARIES_BYTES = 400_000_000
+"""What Python holds once an engine and the image libraries are loaded."""
 
 FLOAT_BYTES = 4
 COPIES_OF_IMAGE = 4
-"""Volumes of the image's own size held at once: as it came, as float32, and what goes back onto its grid."""
+"""Volumes of the image's own size held at once: as it came, as float32, while it is resampled, and the labels."""
 
 FEATURES_AT_ONCE = 8
 """Layers of a network's first width that live at once where its decoder joins what the encoder kept."""
@@ -24,16 +25,22 @@ class StageSizes:
 
     Parameters
     ----------
-    voxels : of the working grid.
-    tile_voxels : of what goes through the network at once.
+    shape_kji : of the working grid.
+    tile_kji : what goes through the network at once.
     width : channels of the network's first layers.
     """
 
     inputs: int
     channels: int
-    voxels: int
-    tile_voxels: int
+    shape_kji: tuple[int, int, int]
+    tile_kji: tuple[int, int, int]
     width: int
+
+    @property
+    def slab_voxels(self) -> int:
+        """Of the planes that are held at once while the engine moves along the working grid."""
+        padded = [max(size, tile) for size, tile in zip(self.shape_kji, self.tile_kji, strict=True)]
+        return min((tile + 1) * math.prod(padded) // size for size, tile in zip(padded, self.tile_kji, strict=True))
 
 
 def estimated_bytes(voxels: int, images: int, stages: Sequence[StageSizes], *, on_gpu: bool) -> int:
@@ -45,12 +52,13 @@ def estimated_bytes(voxels: int, images: int, stages: Sequence[StageSizes], *, o
 
 
 def _volume_bytes(stage: StageSizes) -> int:
-    """Working volumes as recipe and network see them, and the activations as blended and as activated."""
-    return FLOAT_BYTES * 2 * (stage.inputs + stage.channels) * stage.voxels
+    """Working volumes as recipe and network see them, and the slab of activations."""
+    voxels = math.prod(stage.shape_kji)
+    return FLOAT_BYTES * (2 * stage.inputs * voxels + stage.channels * stage.slab_voxels)
 
 
 def _network_bytes(stage: StageSizes) -> int:
-    return FLOAT_BYTES * (stage.inputs + stage.channels + FEATURES_AT_ONCE * stage.width) * stage.tile_voxels
+    return FLOAT_BYTES * (stage.inputs + stage.channels + FEATURES_AT_ONCE * stage.width) * math.prod(stage.tile_kji)
 
 
 def peak_bytes() -> int:

@@ -15,11 +15,12 @@ from statistics import median
 from ..errors import MedDLError
 from ..geometry import Geometry
 from ..inference.patches import Shape, tile_count, tile_shape, tiling_for
-from ..job import Box, Quality
+from ..job import Box, BoxPrompt, Computing
 from ..models.card import NetworkStage
 from ..models.registry import FoundCard, used_card, with_used_cards
 from ..preprocess.new_grid import new_grid
 from ..recipe import CropToBox, CropToMask, ResampleToShape
+from .box_places import placed
 from .forecast import forecast, kept_share
 from .history import LOAD, WRITE, PastRun, recall
 from .memory import StageSizes, estimated_bytes
@@ -44,7 +45,8 @@ class PlannedStage:
     shape_kji : working grid.
     tile_kji : what goes through the network at once; the whole working grid without patches.
     overlap : of neighbouring tiles, 0 up to 1.
-    tiles : how often the network is called.
+    tiles : how many patches the working grid is cut into.
+    predictions : how often each of them is computed: mirrored, and by each network of an ensemble.
     inputs, channels, width : volumes that go in, that come out, and those of the first layers, None where the card
         does not say: what its memory hangs on.
     is_upper_bound : the recipe crops to what only voxels can tell, and no past run says how far.
@@ -55,6 +57,7 @@ class PlannedStage:
     tile_kji: Shape
     overlap: float
     tiles: int
+    predictions: int
     inputs: int
     channels: int
     width: int | None
@@ -62,8 +65,8 @@ class PlannedStage:
 
     @property
     def work(self) -> int:
-        """Voxels of all tiles together."""
-        return self.tiles * math.prod(self.tile_kji)
+        """Voxels of all tiles together, as often as each is computed."""
+        return self.tiles * self.predictions * math.prod(self.tile_kji)
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ class Plan:
     @property
     def tiles(self) -> int:
         """How often networks are called, all stages together."""
-        return sum(stage.tiles for stage in self.stages)
+        return sum(stage.tiles * stage.predictions for stage in self.stages)
 
     @property
     def is_upper_bound(self) -> bool:
@@ -104,17 +107,17 @@ class Plan:
 def plan_run(
     found: FoundCard,
     grid: Geometry,
+    computing: Computing = Computing(),  # noqa: B008 - frozen
     *,
-    quality: Quality = "standard",
-    device: str = "auto",
     roi: Box | None = None,
+    prompts: tuple[BoxPrompt, ...] = (),
 ) -> Plan:
     """What the model will take on an image of that grid; the weights need not be here.
 
     Parameters
     ----------
     grid : of the model's first image, in the world where it lies under a linear transform.
-    quality, device, roi : as in ``Job``; ``"auto"`` stands for the device that it came to last.
+    computing, roi, prompts : as in ``Job``; the device ``"auto"`` stands for the one that it came to last.
 
     Raises
     ------
@@ -122,8 +125,8 @@ def plan_run(
         grid too large, E401 for cards that run each other in a circle.
     """
     searched = grid_inside(grid, roi)
-    past = recall(found.sha256, device, quality)
-    stages = planned_stages(found, searched, quality, past)
+    past = recall(found.sha256, computing)
+    stages = planned_stages(found, searched, computing, past, prompts)
     foretold = forecast(past, is_cold=True, voxels=math.prod(searched.shape_kji), work=work_of(stages))
     writing = foretold.pop(WRITE, None)
     load_s = sum(parts.get(LOAD, 0.0) for parts in foretold.values())
@@ -133,15 +136,26 @@ def plan_run(
         seconds=sum(sum(parts.values()) for parts in foretold.values()) - load_s if past else None,
         load_seconds=load_s if any(run.is_cold for run in past) else None,
         write_seconds=None if writing is None else sum(writing.values()),
-        memory_bytes=_memory_bytes(stages, rough_bytes(searched, stages, device), past),
+        memory_bytes=_memory_bytes(stages, rough_bytes(searched, stages, computing.device), past),
         is_learned=bool(past),
     )
 
 
+def predictions(stage: NetworkStage, computing: Computing) -> int:
+    """How often each patch of the stage goes through a network."""
+    members = len(stage.members[: computing.members or None])
+    return members * (2 ** len(stage.tiling.mirror_axes) if computing.mirroring else 1)
+
+
+def can_mirror(found: FoundCard) -> bool:
+    """Whether a network of the model may be given mirrored patches."""
+    return any(stage.tiling.mirror_axes for owner in with_used_cards(found) for stage in owner.card.network_stages)
+
+
 def quality_has_effect(found: FoundCard) -> bool:
-    """Whether fast and fine differ from standard: not where every network takes the whole volume at once."""
+    """Whether fast and fine differ from standard: not where every network takes its whole volume or plane at once."""
     stages = (stage for owner in with_used_cards(found) for stage in owner.card.network_stages)
-    return any(stage.tiling.patch_kji is not None for stage in stages)
+    return any(stage.tiling.patch_kji is not None and stage.prompts is None for stage in stages)
 
 
 def network_stages(found: FoundCard, prefix: str = "") -> Iterator[tuple[str, NetworkStage]]:
@@ -154,13 +168,19 @@ def network_stages(found: FoundCard, prefix: str = "") -> Iterator[tuple[str, Ne
 
 
 def planned_stages(
-    found: FoundCard, grid: Geometry, quality: Quality, past: Sequence[PastRun] = ()
+    found: FoundCard,
+    grid: Geometry,
+    computing: Computing,
+    past: Sequence[PastRun] = (),
+    prompts: tuple[BoxPrompt, ...] = (),
 ) -> tuple[PlannedStage, ...]:
     """The networks of a run on that grid, with what past runs teach of crops; E401 for more than ``MAX_NETWORKS``."""
+    if found.card.prompted_stage is not None:
+        return (_drawn(found.card.prompted_stage, grid, prompts),)
     networks = tuple(islice(network_stages(found), MAX_NETWORKS + 1))
     if len(networks) > MAX_NETWORKS:
         raise MedDLError("E401", "card runs too many networks", f"over {MAX_NETWORKS}")
-    return tuple(_planned(name, stage, grid, quality, past) for name, stage in networks)
+    return tuple(_planned(name, stage, grid, computing, past) for name, stage in networks)
 
 
 def work_of(stages: Sequence[PlannedStage]) -> dict[str, int]:
@@ -170,29 +190,36 @@ def work_of(stages: Sequence[PlannedStage]) -> dict[str, int]:
 
 def rough_bytes(grid: Geometry, stages: Sequence[PlannedStage], device: str) -> int:
     """Memory in bytes by formula alone."""
-    sizes = [
-        StageSizes(s.inputs, s.channels, math.prod(s.shape_kji), math.prod(s.tile_kji), s.width or UNKNOWN_WIDTH)
-        for s in stages
-    ]
+    sizes = [StageSizes(s.inputs, s.channels, s.shape_kji, s.tile_kji, s.width or UNKNOWN_WIDTH) for s in stages]
     images = max(stage.inputs for stage in stages)
     return estimated_bytes(math.prod(grid.shape_kji), images, sizes, on_gpu=device.startswith("cuda"))
 
 
-def _planned(name: str, stage: NetworkStage, grid: Geometry, quality: Quality, past: Sequence[PastRun]) -> PlannedStage:
+def _planned(
+    name: str, stage: NetworkStage, grid: Geometry, computing: Computing, past: Sequence[PastRun]
+) -> PlannedStage:
     kept = kept_share(past, name)
     working = _working_grid(stage, grid, kept).shape_kji
-    tiling = tiling_for(stage.tiling, quality)
+    tiling = tiling_for(stage.tiling, computing.quality)
     return PlannedStage(
         name,
         working,
         tile_shape(working, tiling),
         tiling.overlap if tiling.patch_kji else 0.0,
         tile_count(working, tiling),
+        predictions(stage, computing),
         inputs=len(stage.inputs),
         channels=len(stage.decode.channels),
         width=_width(stage),
         is_upper_bound=not kept and _depends_on_voxels(stage),
     )
+
+
+def _drawn(stage: NetworkStage, grid: Geometry, prompts: tuple[BoxPrompt, ...]) -> PlannedStage:
+    """A tile for each slice that has a box; one while there are no boxes yet."""
+    slices = {box.where for box in placed(prompts, grid)}
+    k, j, i = stage.tiling.patch_kji or grid.shape_kji
+    return PlannedStage(stage.name, (k, j, i), (k, j, i), 0.0, len(slices) or 1, 1, inputs=1, channels=1, width=None)
 
 
 def _working_grid(stage: NetworkStage, grid: Geometry, kept: Sequence[tuple[float, float, float]]) -> Geometry:

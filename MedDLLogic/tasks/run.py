@@ -45,7 +45,6 @@ def run_job(
     reporter: Reporter,
     in_memory: Mapping[str, Image] | None = None,
     *,
-    keep_probabilities: bool = False,
     networks: Networks | None = None,
 ) -> Outcome:
     """Read the job's images and do its task.
@@ -53,7 +52,6 @@ def run_job(
     Parameters
     ----------
     in_memory : images that inputs name by handle.
-    keep_probabilities : keep each segment's probability volume; also when the job has them as product.
     networks : those that stay loaded from run to run; without them each run loads its own.
 
     Raises
@@ -61,7 +59,6 @@ def run_job(
     MedDLError : E1xx for the job, E104 when a package that it needs is missing, E3xx for the images, E4xx for the model, E5xx for the machine,
         E602 when cancelled.
     """
-    keep = keep_probabilities or "probabilities" in job.output.products
     with optional_packages():
         if job.task == "preprocess":
             inputs = _read(job, reporter, in_memory, ())
@@ -70,7 +67,7 @@ def run_job(
         learning = Learning(found, job, reporter)
         inputs = _read(job, reporter, in_memory, found.card.roles)
         learning.foretell(inputs.grid)
-        result = segment(job, inputs, reporter, keep_probabilities=keep, networks=networks)
+        result = segment(job, inputs, reporter, networks=networks)
         learning.remember(inputs.grid, result)
         return Outcome(inputs, result)
 
@@ -85,7 +82,7 @@ def plan_job(job: Job, in_memory: Mapping[str, Image] | None = None) -> Plan:
     found = card_of(job)
     with optional_packages():
         grid = first_grid(job, in_memory or {}, found.card.roles)
-    return plan_run(found, grid, quality=job.quality, device=job.device, roi=job.roi)
+    return plan_run(found, grid, job.computing, roi=job.roi, prompts=job.prompts)
 
 
 def _read(job: Job, reporter: Reporter, in_memory: Mapping[str, Image] | None, roles: tuple[str, ...]) -> TaskInputs:

@@ -7,6 +7,7 @@ import math
 import platform
 import time
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -15,20 +16,22 @@ from ..errors import MedDLError
 from ..events import Reporter
 from ..geometry import require_millimetres
 from ..image import Image
-from ..inference.decode import Mask
 from ..inference.device import choose_device, forget_peak, set_seed
+from ..inference.precision import Choice
 from ..inference.warm import Networks
 from ..io.verdict import Finding
 from ..job import Job
-from ..labels import LabelTable
+from ..labels import LabelTable, Segment
+from ..masks import LabelVolume, Masks
 from ..metrics.segments import measure_segments
 from ..models.card import ModelCard
 from ..models.registry import FoundCard, find_card
 from ..models.store import require_ready
-from ..result import LabelVolume, Measurement, Provenance, Result
+from ..result import Measurement, Provenance, Result
 from .history import LOAD
 from .inputs import TaskInputs
 from .plan import network_stages
+from .prompted import draw_boxes, require_prompts
 from .stages import Run, run_card
 
 MEASURE = "measure"
@@ -64,14 +67,12 @@ def segment(
     inputs: TaskInputs,
     reporter: Reporter,
     *,
-    keep_probabilities: bool = False,
     networks: Networks | None = None,
 ) -> Result:
-    """The segments of the job's images, on the first one's own grid.
+    """The segments of the job's images, on the first one's own grid; with the volumes of numbers it has as products.
 
     Parameters
     ----------
-    keep_probabilities : give each segment's probability volume too.
     networks : those that stay loaded from run to run.
 
     Raises
@@ -81,19 +82,28 @@ def segment(
     """
     started_s = time.monotonic()
     found = required_card(job)
+    require_prompts(found.card, job.prompts)
     with reporter.stage(LOAD), reporter.part(LOAD, 0.0, 1.0):
         device = choose_device(job.device)
         forget_peak(device)
     _require_places(found.card, inputs.images)
     findings = [*inputs.findings, *_modality_findings(found.card, inputs.images)]
-    wanted = frozenset(segment.id for segment in found.card.segments) if keep_probabilities else frozenset()
-    run = Run(device, reporter, wanted, job.quality, networks or Networks())
+    ids = frozenset(segment.id for segment in found.card.segments)
+    run = Run(
+        device,
+        reporter,
+        probabilities_of=ids if "probabilities" in job.output.products else frozenset(),
+        uncertainty_of=ids if "uncertainty" in job.output.products else frozenset(),
+        quality=job.quality,
+        choice=Choice(job.precision, job.backend, job.mirroring, job.members),
+        networks=networks or Networks(),
+    )
     set_seed(job.seed)
-    masks = run_card(found, inputs.images, run)
+    table, masks = _segments(found, job, inputs, run)
     with reporter.stage(MEASURE):
-        table = found.card.table
         layers = _layers(table, masks, inputs)
         kept = {s.id: inputs.to_native(run.probabilities.pop(s.id)) for s in table if s.id in run.probabilities}
+        doubt = {kind: inputs.to_native(volume) for kind, volume in run.uncertainty.items()}
         first = next(iter(inputs.images.values()))
         measurements = measure_segments(table, masks, first, inputs.first.geometry)
         findings += _doubts(found.card, measurements)
@@ -109,10 +119,17 @@ def segment(
             seed=job.seed,
             versions=versions(),
             steps=tuple(run.steps),
-            warnings=tuple(f"{finding.code}: {finding.message}" for finding in findings),
+            warnings=tuple(f"{finding.code}: {finding.message}" for finding in (*findings, *run.findings)),
             seconds=round(time.monotonic() - started_s, 3),
         )
-    return Result(inputs.first.geometry, layers, table, kept, measurements, provenance)
+    return Result(inputs.first.geometry, layers, table, kept, measurements, provenance, doubt)
+
+
+def _segments(found: FoundCard, job: Job, inputs: TaskInputs, run: Run) -> tuple[LabelTable, Masks]:
+    if found.card.prompted_stage is None:
+        return found.card.table, run_card(found, inputs.images, run)
+    drawn = draw_boxes(found, inputs.images, job.prompts, run)
+    return drawn.table, drawn.masks
 
 
 def versions() -> dict[str, str]:
@@ -126,17 +143,31 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _layers(table: LabelTable, masks: Mapping[str, Mask], inputs: TaskInputs) -> tuple[LabelVolume, ...]:
-    dtype = np.uint8 if max(segment.value for segment in table) < 256 else np.uint16
-    layers = [np.zeros(inputs.grid.shape_kji, dtype=dtype) for _ in range(table.layer_count)]
-    for item in table:
-        mask = masks[item.id]
-        if layers[item.layer][mask].any():
-            raise MedDLError(
-                "E402", "segments of one layer overlap", item.id, "give them layers of their own in the card"
-            )
-        layers[item.layer][mask] = item.value
+def _layers(table: LabelTable, masks: Masks, inputs: TaskInputs) -> tuple[LabelVolume, ...]:
+    dtype = np.dtype(np.uint8 if max(segment.value for segment in table) < 256 else np.uint16)
+    layers = (_layer([s for s in table if s.layer == number], masks, dtype) for number in range(table.layer_count))
     return tuple(np.ascontiguousarray(inputs.to_native(layer)) for layer in layers)
+
+
+def _layer(segments: list[Segment], masks: Masks, dtype: np.dtype[Any]) -> LabelVolume:
+    """The segments' values where their masks are, by one look into a table for each label volume that holds them."""
+    values: dict[int, LabelVolume] = {}
+    for segment in segments:
+        number, value = masks.places[segment.id]
+        size = np.iinfo(masks.volumes[number].dtype).max + 1
+        values.setdefault(number, np.zeros(size, dtype))[value] = segment.value
+    layer = np.zeros(masks.shape_kji, dtype)
+    for number, new_values in values.items():
+        for plane, labels in enumerate(masks.volumes[number]):
+            new = new_values[labels]
+            overlap = new[layer[plane] != 0]
+            if overlap.any():
+                twice = next(segment.id for segment in segments if segment.value == overlap.max())
+                raise MedDLError(
+                    "E402", "segments of one layer overlap", twice, "give them layers of their own in the card"
+                )
+            layer[plane] |= new
+    return layer
 
 
 def _require_places(card: ModelCard, images: Mapping[str, Image]) -> None:
@@ -162,7 +193,7 @@ def _modality_findings(card: ModelCard, images: Mapping[str, Image]) -> list[Fin
     findings = []
     for spec in card.inputs:
         given = images[spec.role].modality if spec.role in images else ""
-        if given and given != spec.modality:
+        if not spec.takes(given):
             said = given if given in _MODALITIES else "something else"  # a tag's text may be anybody's name
             text = f"the model wants {spec.modality} as {spec.role}, the image says {said}"
             findings.append(Finding("E331", "warning", text))

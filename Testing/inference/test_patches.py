@@ -2,41 +2,29 @@
 
 import numpy as np
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from MedDLLogic.inference.patches import FINE_OVERLAP, tile_count, tile_shape, tiling_for
-from MedDLLogic.inference.tiles import predict_volume
+from MedDLLogic.inference.sliding import slide
 from MedDLLogic.models.card import Tiling
 
-sizes = st.tuples(*[st.integers(1, 40)] * 3)
+from .slow_engine import Kept, Points
 
-
-class Counting:
-    """An engine that counts its calls and gives its input back."""
-
-    device = "cpu"
-
-    def __init__(self):
-        self.shapes = []
-
-    def predict(self, batch, side, on_progress):
-        self.shapes += [tuple(patch.shape[1:]) for patch in batch]
-        return batch.clone()
+sizes = st.tuples(*[st.integers(1, 24)] * 3)
+overlaps = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.625, 0.75])
 
 
 def calls(shape_kji, tiling):
-    engine = Counting()
-    with torch.inference_mode():
-        predict_volume(engine, np.zeros((1, *shape_kji), np.float32), {}, tiling, lambda part: None)
-    return engine.shapes
+    network = Points(1)
+    slide(network, np.zeros((1, *shape_kji), np.float32), {}, tiling, (0, 1, 2), Kept(), lambda part: None)
+    return network.shapes
 
 
-@settings(max_examples=60, deadline=None)
-@given(sizes, st.tuples(*[st.integers(4, 24)] * 3), st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.625, 0.75]))
-def test_the_count_of_tiles_is_that_of_the_engines_calls(shape_kji, patch_kji, overlap):
-    tiling = Tiling(patch_kji, overlap)
+@settings(max_examples=40, deadline=None)
+@given(sizes, st.tuples(*[st.integers(4, 16)] * 3), overlaps, st.sampled_from(["regular", "even"]))
+def test_the_count_of_tiles_is_that_of_the_engines_calls(shape_kji, patch_kji, overlap, placement):
+    tiling = Tiling(patch_kji, overlap, placement=placement)
     made = calls(shape_kji, tiling)
     assert len(made) == tile_count(shape_kji, tiling)
     assert set(made) == {tile_shape(shape_kji, tiling)}
@@ -55,9 +43,10 @@ def test_fast_halves_the_overlap_and_fine_halves_the_step(overlap, fast, fine):
     assert fine <= max(FINE_OVERLAP, overlap)
 
 
-@given(sizes, st.floats(0, 0.9))
-def test_fast_never_has_more_tiles_than_standard_nor_standard_more_than_fine(shape_kji, overlap):
-    counts = [tile_count(shape_kji, tiling_for(Tiling((8, 8, 8), overlap), q)) for q in ("fast", "standard", "fine")]
+@given(sizes, st.floats(0, 0.9), st.sampled_from(["regular", "even"]))
+def test_fast_never_has_more_tiles_than_standard_nor_standard_more_than_fine(shape_kji, overlap, placement):
+    tiling = Tiling((8, 8, 8), overlap, placement=placement)
+    counts = [tile_count(shape_kji, tiling_for(tiling, quality)) for quality in ("fast", "standard", "fine")]
     assert counts == sorted(counts)
 
 

@@ -6,12 +6,18 @@ import torch
 from torch import nn
 
 from MedDLLogic.errors import MedDLError
-from MedDLLogic.inference.tiles import predict_volume
+from MedDLLogic.inference.device import set_seed
 from MedDLLogic.inference.torch_backend import TorchPredictor
-from MedDLLogic.models.card import Network, Tiling
+from MedDLLogic.inference.windows import weights
+from MedDLLogic.models.card import Network
+
+from .networks import PLANES, ignore, patch
 
 NETWORK = Network("torchscript")
-IMAGE = np.random.default_rng(0).random((1, 40, 36, 44), dtype=np.float32)
+
+
+def zeros(*shape):
+    return np.zeros(shape, dtype=np.float32)
 
 
 class Layers(nn.Module):
@@ -35,8 +41,7 @@ def predictor(request):
 
 def test_progress_grows_within_one_large_patch(predictor):
     told = []
-    batch = torch.zeros(1, 1, 80, 64, 72)
-    predictor.predict(batch, {}, told.append)
+    predictor.predict(zeros(1, 80, 64, 72), {}, told.append)
     assert len(told) == 2 and 0 < told[0] < told[1] == pytest.approx(1.0)
 
 
@@ -45,38 +50,63 @@ def test_a_stop_inside_the_network_comes_out_as_it_went_in(predictor):
         raise MedDLError("E602", "cancelled")
 
     with pytest.raises(MedDLError, match="E602"):
-        predictor.predict(torch.zeros(1, 1, 8, 8, 8), {}, stop)
+        predictor.predict(zeros(1, 8, 8, 8), {}, stop)
 
 
-def test_patches_blended_by_weights_give_what_the_whole_gives(predictor):
-    whole = predict_volume(predictor, IMAGE, {}, Tiling(), lambda part: None)
-    patches = predict_volume(predictor, IMAGE, {}, Tiling((24, 24, 24), 0.5), lambda part: None)
-    inner = (slice(None), slice(2, -2), slice(2, -2), slice(2, -2))
-    # Zeros around a patch touch its outermost voxel, which the blending weights least.
-    assert np.abs(whole[inner] - patches[inner]).mean() < 0.02
+def test_activations_come_channels_last_and_as_the_network_gives_them(predictor):
+    voxels = patch((6, 7, 8))
+    found = predictor.predict(voxels, {}, ignore)
+    expected = predictor._module(torch.from_numpy(voxels)[None])[0].permute(1, 2, 3, 0)
+    assert found.dtype == np.float32 and found.flags.c_contiguous
+    assert np.array_equal(found, expected.detach().numpy())
 
 
-@pytest.mark.parametrize("overlap", [0.0, 0.25, 0.5, 0.75])
-@pytest.mark.parametrize("patch_kji", [(16, 16, 16), (64, 16, 40)])
-def test_the_share_of_patches_done_ends_at_one(predictor, patch_kji, overlap):
-    told = []
-    predict_volume(predictor, IMAGE, {}, Tiling(patch_kji, overlap), told.append)
-    assert told == sorted(told) and told[-1] == pytest.approx(1.0)
+def test_blended_activations_are_multiplied_with_the_weights(predictor):
+    plain, blended = (predictor.predict(patch((6, 7, 8)), {}, ignore, blend).copy() for blend in (None, "gaussian"))
+    assert np.array_equal(blended, plain * weights((6, 7, 8), "gaussian")[..., None])
 
 
-def test_activations_that_are_no_numbers_are_refused():
-    class Broken(nn.Module):
+def test_a_network_of_planes_gives_a_volume_of_one_plane():
+    found = TorchPredictor(nn.Conv2d(1, 3, 1).eval(), PLANES).predict(patch((1, 7, 8)), {}, ignore)
+    assert found.shape == (1, 7, 8, 3)
+
+
+def test_voxels_that_nobody_may_write_to_are_not_changed():
+    class InPlace(nn.Module):
         def forward(self, image):
-            return image / 0 - image / 0
+            return image.mul_(2)
 
-    predictor = TorchPredictor(Broken(), NETWORK, "cpu")
-    with pytest.raises(MedDLError, match="E606"):
-        predict_volume(predictor, IMAGE, {}, Tiling(), lambda part: None)
+    voxels = patch((4, 4, 4))
+    voxels.flags.writeable = False
+    TorchPredictor(InPlace(), NETWORK).predict(voxels, {}, ignore)
+    assert np.array_equal(voxels, patch((4, 4, 4)))
+
+
+class Random(nn.Module):
+    def forward(self, image):
+        return image + torch.rand(1)
+
+
+def test_random_numbers_start_from_the_seed():
+    set_seed(5)
+    predictor = TorchPredictor(Random(), NETWORK)
+    first = predictor.predict(zeros(1, 2, 2, 2), {}, ignore).copy()
+    set_seed(5)
+    assert np.array_equal(predictor.predict(zeros(1, 2, 2, 2), {}, ignore), first)
+
+
+def test_a_network_that_gives_no_volume_is_told_in_one_line():
+    class Pair(nn.Module):
+        def forward(self, image):
+            return image, image
+
+    with pytest.raises(MedDLError, match="E406"):
+        TorchPredictor(Pair(), NETWORK).predict(zeros(1, 2, 2, 2), {}, ignore)
 
 
 def test_an_image_that_the_network_does_not_take_is_told_in_one_line(predictor):
     with pytest.raises(MedDLError, match="E406") as caught:
-        predictor.predict(torch.zeros(1, 3, 8, 8, 8), {}, lambda part: None)
+        predictor.predict(zeros(3, 8, 8, 8), {}, ignore)
     assert "\n" not in str(caught.value)
 
 
@@ -86,7 +116,7 @@ def test_too_little_memory_has_its_own_code():
             return torch.empty(1 << 50)
 
     with pytest.raises(MedDLError, match="E502"):
-        TorchPredictor(Huge(), NETWORK, "cpu").predict(torch.zeros(1, 1, 2, 2, 2), {}, lambda part: None)
+        TorchPredictor(Huge(), NETWORK, "cpu").predict(zeros(1, 2, 2, 2), {}, ignore)
 
 
 class Hungry(nn.Module):
@@ -97,7 +127,7 @@ class Hungry(nn.Module):
 def test_too_little_memory_inside_torchscript_is_not_taken_for_a_wrong_image():
     network = TorchPredictor(torch.jit.script(Hungry()), NETWORK, "cpu")
     with pytest.raises(MedDLError, match="E502"):
-        network.predict(torch.zeros(1, 1, 1, 1, 1), {}, lambda part: None)
+        network.predict(zeros(1, 1, 1, 1), {}, ignore)
 
 
 def test_an_interrupt_inside_the_network_stays_one(predictor):
@@ -105,7 +135,7 @@ def test_an_interrupt_inside_the_network_stays_one(predictor):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        predictor.predict(torch.zeros(1, 1, 8, 8, 8), {}, interrupt)
+        predictor.predict(zeros(1, 8, 8, 8), {}, interrupt)
 
 
 class OneSizeOnly(nn.Module):
@@ -121,10 +151,10 @@ class OneSizeOnly(nn.Module):
 
 def test_a_network_for_one_size_alone_runs_without_progress_within_the_patch():
     told = []
-    found = TorchPredictor(OneSizeOnly(), NETWORK, "cpu").predict(torch.zeros(1, 1, 70, 70, 70), {}, told.append)
-    assert found.shape[1] == 2 and told == [0.0]
+    found = TorchPredictor(OneSizeOnly(), NETWORK, "cpu").predict(zeros(1, 70, 70, 70), {}, told.append)
+    assert found.shape[-1] == 2 and told == [0.0]
 
 
 def test_whatever_a_network_raises_at_a_size_it_does_not_take_has_a_code():
     with pytest.raises(MedDLError, match="E406"):
-        TorchPredictor(OneSizeOnly(), NETWORK, "cpu").predict(torch.zeros(1, 1, 8, 8, 8), {}, lambda part: None)
+        TorchPredictor(OneSizeOnly(), NETWORK, "cpu").predict(zeros(1, 8, 8, 8), {}, ignore)

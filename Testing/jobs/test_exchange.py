@@ -49,7 +49,8 @@ def result():
     layers = (np.eye(12).reshape(3, 4, 12)[..., :5].astype(np.uint8), np.full((3, 4, 5), 300, np.uint16))
     provenance = Provenance("card", device="cpu", steps=(AppliedStep("s", {"kind": "orient"}, {"found": [1, 2.5]}),))
     probabilities = {"b": np.linspace(0, 1, 60).reshape(3, 4, 5).astype(np.float16)}
-    return Result(GRID, layers, table, probabilities, (Measurement("a", "volume", 1.5, "ml"),), provenance)
+    doubt = {"entropy": np.full((3, 4, 5), 0.25, np.float32), "variance": np.zeros((3, 4, 5), np.float32)}
+    return Result(GRID, layers, table, probabilities, (Measurement("a", "volume", 1.5, "ml"),), provenance, doubt)
 
 
 def assert_same_image(one: Image, other: Image):
@@ -131,6 +132,9 @@ def test_a_result_comes_back_whole(tmp_path, result):
     back = read_result(tmp_path / "r")
     assert all(np.array_equal(a, b) and a.dtype == b.dtype for a, b in zip(back.layers, result.layers, strict=True))
     assert np.array_equal(back.probabilities["b"], result.probabilities["b"])
+    assert {kind: volume.tobytes() for kind, volume in back.uncertainty.items()} == {
+        kind: volume.tobytes() for kind, volume in result.uncertainty.items()
+    }
     assert (back.geometry, back.table, back.measurements) == (result.geometry, result.table, result.measurements)
     assert back.provenance == result.provenance
 

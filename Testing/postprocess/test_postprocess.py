@@ -7,6 +7,7 @@ import pytest
 
 from MedDLLogic.errors import MedDLError
 from MedDLLogic.geometry import UNKNOWN, Geometry
+from MedDLLogic.masks import Masks
 from MedDLLogic.postprocess.run import apply_postprocess
 from MedDLLogic.recipe import FillHoles, LargestComponent, RemoveSmall, Smooth
 from Testing.geometries import grid
@@ -16,7 +17,13 @@ EVERY_STEP = [LargestComponent(), FillHoles(), RemoveSmall(5.0), Smooth(1.0)]
 
 
 def cleaned(step, mask, geometry=None):
-    return apply_postprocess((step,), {"m": mask}, geometry or grid(mask.shape))["m"]
+    return apply_postprocess((step,), Masks.of({"m": mask}, mask.shape), geometry or grid(mask.shape))["m"]
+
+
+def together(**masks):
+    """Masks that do not overlap, in one label volume."""
+    volume = sum(n * mask.astype(np.uint8) for n, mask in enumerate(masks.values(), start=1))
+    return Masks(volume.shape, (volume,), {name: (0, n) for n, name in enumerate(masks, start=1)})
 
 
 def empty(shape_kji=(10, 12, 14)):
@@ -125,30 +132,65 @@ def test_a_full_mask_stays_full(step, shape):
 def test_only_the_named_segments_are_cleaned():
     specks = empty()
     specks[1, 1, 1] = specks[5, 5, 5:7] = True
-    masks = apply_postprocess((LargestComponent(("a",)),), {"a": specks, "b": specks}, grid(specks.shape))
+    both = Masks.of({"a": specks, "b": specks}, specks.shape)
+    masks = apply_postprocess((LargestComponent(("a",)),), both, grid(specks.shape))
     assert (masks["a"].sum(), masks["b"].sum()) == (2, 3)
 
 
 def test_steps_follow_one_another_and_what_came_in_stays():
     shell = a_ball() & ~a_ball(radius=3.0)
     shell[0, 0, 0] = True
-    before = shell.copy()
-    masks = apply_postprocess((LargestComponent(), FillHoles()), {"m": shell}, grid(shell.shape))
+    given = Masks.of({"m": shell}, shell.shape)
+    masks = apply_postprocess((LargestComponent(), FillHoles()), given, grid(shell.shape))
     assert np.array_equal(masks["m"], a_ball())
-    assert np.array_equal(shell, before)
+    assert np.array_equal(given["m"], shell)
 
 
 def test_a_name_that_is_not_there_is_an_error():
     with pytest.raises(MedDLError) as caught:
-        apply_postprocess((FillHoles(("heart",)),), {"m": empty()}, grid(empty().shape))
+        apply_postprocess((FillHoles(("heart",)),), Masks.of({"m": empty()}, empty().shape), grid(empty().shape))
     assert caught.value.code == "E103"
 
 
-@pytest.mark.parametrize("mask", [empty((3, 3, 3)), empty().astype(np.uint8)])
-def test_a_mask_that_does_not_lie_on_the_grid_is_an_error(mask):
+def test_a_mask_that_does_not_lie_on_the_grid_is_an_error():
     with pytest.raises(MedDLError) as caught:
-        apply_postprocess((), {"m": mask}, grid(empty().shape))
+        apply_postprocess((), Masks.of({"m": empty((3, 3, 3))}, (3, 3, 3)), grid(empty().shape))
     assert caught.value.code == "E332"
+
+
+@pytest.mark.parametrize("step", EVERY_STEP)
+def test_masks_in_one_volume_are_cleaned_as_each_alone(step):
+    shell = a_ball() & ~a_ball(radius=3.0)
+    shell[0, 0, 0] = True
+    core = a_ball(radius=2.0)
+    core[9, 10, 12] = False
+    given = together(shell=shell, core=core, speck=np.roll(a_ball(radius=1.0), 8, axis=0))
+    alone = {name: cleaned(step, mask) for name, mask in given.items()}
+    masks = apply_postprocess((step,), given, grid(shell.shape))
+    assert all(np.array_equal(masks[name], mask) for name, mask in alone.items())
+
+
+def test_a_mask_that_grows_over_another_leaves_it_whole_and_needs_one_volume_more():
+    shell = a_ball() & ~a_ball(radius=3.0)
+    given = together(shell=shell, core=a_ball(radius=2.0))
+    masks = apply_postprocess((FillHoles(),), given, grid(shell.shape))
+    assert np.array_equal(masks["shell"], a_ball()) and np.array_equal(masks["core"], a_ball(radius=2.0))
+    assert len(masks.volumes) == 2 and given.volumes[0].max() == 2
+
+
+def test_masks_that_only_shrink_stay_in_one_volume():
+    specks = np.roll(a_ball(radius=1.0), 8, axis=0)
+    specks[0, 0, 0] = True
+    masks = apply_postprocess((LargestComponent(),), together(ball=a_ball(), specks=specks), grid(specks.shape))
+    assert len(masks.volumes) == 1 and not masks["specks"][0, 0, 0]
+
+
+def test_a_hundred_smoothed_neighbours_take_few_volumes():
+    blocks = np.kron(np.arange(1, 65).reshape(4, 4, 4), np.ones((5, 5, 5))).astype(np.uint8)
+    masks = Masks(blocks.shape, (blocks,), {f"b{n}": (0, n) for n in range(1, 65)})
+    smooth = apply_postprocess((Smooth(1.5),), masks, grid(blocks.shape))
+    assert all(np.array_equal(smooth[n], cleaned(Smooth(1.5), masks[n])) for n in masks)
+    assert len(smooth.volumes) < 12
 
 
 @pytest.mark.parametrize("step", [RemoveSmall(5.0), Smooth(1.0)])

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 import MedDLLogic
+from MedDLLogic.job import Computing
 from MedDLLogic.records import parse_json
 from MedDLLogic.storage import settings_folder
 from MedDLLogic.tasks import history
@@ -15,7 +16,8 @@ from MedDLLogic.tasks.history import KEPT_IN_ALL, KEPT_OF_EACH, History, PastRun
 
 from ..small_models import ball
 
-RUN = PastRun("0" * 64, "cpu", "standard", 1000, is_cold=True, stages={"read": StageTimes({"": 1.0})})
+CPU = Computing("cpu")
+RUN = PastRun("0" * 64, CPU, 1000, is_cold=True, stages={"read": StageTimes({"": 1.0})})
 
 
 def file():
@@ -32,27 +34,37 @@ def taking(value):
 
 def test_a_run_comes_back_as_it_was(own_home):
     remember(RUN, "auto")
-    assert recall("0" * 64, "auto", "standard") == recall("0" * 64, "cpu", "standard") == (RUN,)
+    assert recall("0" * 64, Computing("auto")) == recall("0" * 64, Computing("cpu")) == (RUN,)
 
 
 def test_cuda_is_the_first_of_them(own_home):
-    remember(replace(RUN, device="cuda:0"), "cuda")
-    assert recall("0" * 64, "cuda", "standard") and not recall("0" * 64, "cuda:1", "standard")
+    remember(replace(RUN, computing=Computing("cuda:0")), "cuda")
+    assert recall("0" * 64, Computing("cuda")) and not recall("0" * 64, Computing("cuda:1"))
 
 
 def test_only_the_last_few_of_each_model_are_kept(own_home):
     for n in range(8):
         remember(taking(float(n)), "cpu")
-    assert seconds(recall("0" * 64, "cpu", "standard")) == [3.0, 4.0, 5.0, 6.0, 7.0] and KEPT_OF_EACH == 5
+    assert seconds(recall("0" * 64, Computing("cpu"))) == [3.0, 4.0, 5.0, 6.0, 7.0] and KEPT_OF_EACH == 5
 
 
 def test_runs_of_other_models_devices_and_qualities_stay_apart(own_home):
-    others = [replace(RUN, card_sha256="1" * 64), replace(RUN, device="cuda:0"), replace(RUN, quality="fine")]
+    others = [
+        replace(RUN, card_sha256="1" * 64),
+        replace(RUN, computing=Computing("cuda:0")),
+        replace(RUN, computing=replace(CPU, quality="fine")),
+    ]
     for run in (RUN, *others):
         remember(run, "cpu")
-    assert [recall(run.card_sha256, run.device, run.quality) for run in (RUN, *others)] == [
-        (r,) for r in (RUN, *others)
-    ]
+    assert [recall(run.card_sha256, run.computing) for run in (RUN, *others)] == [(r,) for r in (RUN, *others)]
+
+
+def test_a_way_of_computing_that_never_ran_is_foretold_from_the_nearest(own_home):
+    fast = replace(RUN, computing=replace(CPU, precision="fast"))
+    remember(RUN, "cpu")
+    remember(fast, "cpu")
+    assert recall("0" * 64, replace(CPU, precision="fast", quality="fine")) == (fast,)
+    assert recall("0" * 64, replace(CPU, precision="reference")) == (RUN, fast)
 
 
 def test_the_file_never_grows_beyond_its_limit(own_home):
@@ -79,16 +91,17 @@ DAMAGE = {
 def test_a_damaged_file_counts_as_none_and_the_next_run_begins_anew(own_home, damage):
     remember(RUN, "cpu")
     file().write_bytes(damage(file().read_bytes()))
-    assert recall("0" * 64, "cpu", "standard") == ()
+    assert recall("0" * 64, Computing("cpu")) == ()
     remember(taking(2.0), "cpu")
-    assert seconds(recall("0" * 64, "cpu", "standard")) == [2.0]
+    assert seconds(recall("0" * 64, Computing("cpu"))) == [2.0]
 
 
 MANY = """
 import sys
+from MedDLLogic.job import Computing
 from MedDLLogic.tasks.history import PastRun, StageTimes, remember
 for n in range(20):
-    remember(PastRun(sys.argv[1] * 64, "cpu", "standard", n + 1, False, {"read": StageTimes({"": 1.0})}), "cpu")
+    remember(PastRun(sys.argv[1] * 64, Computing("cpu"), n + 1, False, {"read": StageTimes({"": 1.0})}), "cpu")
 """
 
 

@@ -25,7 +25,7 @@ def test_the_peak_is_that_of_this_process_in_bytes():
     assert 20e6 < peak_bytes() < 200e9
 
 
-STAGE = StageSizes(inputs=1, channels=4, voxels=13_600_000, tile_voxels=13_600_000, width=8)
+STAGE = StageSizes(inputs=1, channels=4, shape_kji=(240, 240, 236), tile_kji=(240, 240, 236), width=8)
 
 
 def test_the_formula_is_near_what_the_tissue_card_was_measured_to_take_on_a_whole_head():
@@ -33,6 +33,6 @@ def test_the_formula_is_near_what_the_tissue_card_was_measured_to_take_on_a_whol
 
 
 def test_patches_take_less_and_a_graphics_card_holds_no_image():
-    patches = StageSizes(inputs=1, channels=4, voxels=13_600_000, tile_voxels=96**3, width=8)
+    patches = StageSizes(inputs=1, channels=4, shape_kji=(240, 240, 236), tile_kji=(96, 96, 96), width=8)
     whole, tiled = (estimated_bytes(13_600_000, 1, [stage], on_gpu=False) for stage in (STAGE, patches))
     assert estimated_bytes(13_600_000, 1, [patches], on_gpu=True) < tiled / 4 < whole

@@ -131,6 +131,91 @@ def test_probabilities_come_on_the_grid_of_the_image_when_asked_for(bright_card)
     assert np.array_equal(result.probabilities["bright"] > 0.5, inside)
 
 
+def test_how_unsure_the_model_is_comes_when_asked_for(bright_card):
+    image, _ = ball()
+    result = MedDLLogic.segment(image, model=str(bright_card), uncertainty=True)
+    entropy = result.uncertainty["entropy"]
+    assert list(result.uncertainty) == ["entropy"] and 0 <= entropy.min() and entropy.max() <= 1
+    rim = (image.voxels[0] > 0) & (image.voxels[0] < 1)
+    assert entropy[rim].min() > 0 == entropy[~rim].max()
+
+
+def test_predictions_that_are_averaged_have_a_variance(unet_card):
+    card = json.loads(unet_card.read_text())
+    card["stages"][0]["tiling"]["mirror_axes"] = ["i", "k"]
+    unet_card.write_text(json.dumps(card))
+    image, _ = ball()
+    two = {"first": image, "second": image.with_voxels(1 - image.voxels)}
+    result = MedDLLogic.segment(two, model=str(unet_card), mirroring=True, uncertainty=True)
+    assert result.uncertainty["variance"].max() > 0 and result.uncertainty["variance"].shape == image.voxels.shape[1:]
+    assert result.provenance.steps[-1].found["mirrored_axes"] == ["i", "k"]
+
+
+def test_the_record_says_who_computed_and_how(unet_card):
+    image, _ = ball()
+    result = MedDLLogic.segment({"first": image, "second": image}, model=str(unet_card), precision="reference")
+    step = next(step for step in result.provenance.steps if step.step["kind"] == "predict")
+    told = {key: step.found[key] for key in ("backend", "precision", "device", "members", "mirrored_axes", "rung")}
+    assert told == {
+        "backend": "torch",
+        "precision": "reference",
+        "device": "cpu",
+        "members": 1,
+        "mirrored_axes": [],
+        "rung": "planned",
+    }
+    assert step.found["tiles"] == MedDLLogic.plan_segment({"first": image, "second": image}, model=str(unet_card)).tiles
+
+
+def no_memory(shape, dtype):
+    raise MemoryError
+
+
+def test_short_of_memory_the_run_goes_on_over_the_disk_and_says_so(unet_card, monkeypatch):
+    images = {"first": ball()[0], "second": ball()[0]}
+    usual = MedDLLogic.segment(images, model=str(unet_card))
+    monkeypatch.setattr("MedDLLogic.inference.ladder.in_memory", no_memory)
+    told = []
+    short = MedDLLogic.segment(images, model=str(unet_card), on_event=told.append)
+    assert short.layers[0].tobytes() == usual.layers[0].tobytes()
+    assert [event.code for event in told if event.kind == "warning"] == ["E502"]
+    assert short.provenance.steps[-1].found["rung"] == "accumulate-on-disk"
+    assert any("E502" in warning for warning in short.provenance.warnings)
+
+
+def test_volumes_of_numbers_that_are_many_lie_on_the_disk(bright_card, monkeypatch):
+    image, _ = ball()
+    usual, large = [], []
+    for made in (usual, large):
+        result = MedDLLogic.segment(image, model=str(bright_card), probabilities=True)
+        made.append(result.probabilities["bright"])
+        monkeypatch.setattr("MedDLLogic.tasks.stages.MOST_IN_MEMORY", 0)
+    assert isinstance(large[0].base, np.memmap) and not isinstance(usual[0].base, np.memmap)
+    assert np.array_equal(usual[0], large[0])
+
+
+def two_stages(folder, bright_card, second):
+    """A card whose second stage makes a segment of its own, of the image after the steps ``second``."""
+    inner = json.loads(bright_card.read_text())
+    stage = inner["stages"][0] | {"name": "again", "recipe": second}
+    stage["decode"] = {"rule": "threshold", "channels": ["", "other"]}
+    segments = [segment_json("bright", 1), segment_json("other", 2)]
+    return save_card(folder, inner | {"name": "twice", "stages": [inner["stages"][0], stage], "segments": segments})
+
+
+def test_two_networks_may_share_a_layer(bright_card, tmp_path):
+    image, inside = ball()
+    dark = [{"kind": "linear", "scale": -1, "shift": 1}]
+    result = MedDLLogic.segment(image, model=str(two_stages(tmp_path, bright_card, dark)))
+    assert np.array_equal(result.layers[0] == 1, inside)
+    assert np.array_equal(result.layers[0] == 2, image.voxels[0] < 0.5)
+
+
+def test_two_networks_that_claim_the_same_voxel_of_a_layer_are_refused(bright_card, tmp_path):
+    with pytest.raises(MedDLError, match=r"E402.*other"):
+        MedDLLogic.segment(ball()[0], model=str(two_stages(tmp_path, bright_card, [])))
+
+
 def test_the_record_names_what_the_result_hangs_on(bright_card):
     provenance = MedDLLogic.segment(ball()[0], model=str(bright_card), seed=3).provenance
     assert len(provenance.card_sha256) == len(provenance.input_sha256["image"]) == 64
