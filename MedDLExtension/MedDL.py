@@ -179,28 +179,31 @@ class MedDLModuleLogic(ScriptedLoadableModuleLogic):
             self._states.append(MedDLParameterNode(node))
         return self._states[-1]
 
-    def segment(self, volumes, model, device="auto", quality="standard", roi=None, replace=None):
+    def segment(self, volumes, model, device="auto", quality="standard", roi=None, replace=None, **computing):
         """Run a model and wait; returns the segmentation node, which is in the scene.
 
         volumes : a volume node, or role of the model -> volume node where it needs several.
         quality : "fast", "standard" or "fine".
+        computing : further words on it, as in a job: precision, backend, mirroring, members.
         roi : markups ROI node; only that part of the volume is searched.
         replace : segmentation node whose content the result takes the place of; otherwise a new node is made.
 
         A model that is not here yet is downloaded: ``getModel`` does that by itself. The worker stays warm between
         calls.
         """
-        outcome = self.backstage.segment(self._wish(volumes, model, device, quality, roi, replace))
+        outcome = self.backstage.segment(
+            self._wish(volumes, model, roi, replace, device=device, quality=quality, **computing)
+        )
         return slicer.mrmlScene.GetNodeByID(outcome.segmentation_id)
 
-    def start(self, volumes, model, device="auto", quality="standard", roi=None, replace=None):
+    def start(self, volumes, model, device="auto", quality="standard", roi=None, replace=None, **computing):
         """The same without waiting: it stands in the panel's queue and goes on while Slicer does.
 
         Returns a handle with ``id``, ``isFinished``, ``state``, ``result()``, ``cancel()`` and ``onFinished(callback)``.
         """
         from MedDLLib.run_handle import RunHandle
 
-        wish = self._wish(volumes, model, device, quality, roi, replace)
+        wish = self._wish(volumes, model, roi, replace, device=device, quality=quality, **computing)
         return RunHandle(self.backstage.runs, self.backstage.runs.start(wish))
 
     def models(self):
@@ -223,11 +226,12 @@ class MedDLModuleLogic(ScriptedLoadableModuleLogic):
         """
         self.backstage.install_environment(build=build, wheelhouse=wheelhouse)
 
-    def _wish(self, volumes, model, device, quality, roi, replace):
+    def _wish(self, volumes, model, roi, replace, **computing):
         from MedDLLib.backstage import by_role
         from MedDLLib.run_state import Wish
+        from MedDLLogic.job import Computing
 
-        return Wish(model, by_role(volumes, model), roi, device, quality, replace)
+        return Wish(model, by_role(volumes, model), roi, Computing(**computing), replace)
 
 
 class MedDLTest(ScriptedLoadableModuleTest):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .errors import MedDLError
     from .geometry import Geometry
     from .image import Image
-    from .job import Box, Job
+    from .job import Box, BoxPrompt, Job
     from .labels import LabelTable, Segment
     from .recipe import Recipe
     from .result import Result
@@ -24,6 +24,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Box",
+    "BoxPrompt",
     "Geometry",
     "Image",
     "Job",
@@ -40,6 +41,7 @@ __all__ = [
 
 _HOMES = {
     "Box": "job",
+    "BoxPrompt": "job",
     "Geometry": "geometry",
     "Image": "image",
     "Job": "job",

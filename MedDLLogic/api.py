@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -11,7 +11,20 @@ import numpy as np
 from .errors import MedDLError
 from .events import Emit, Reporter
 from .image import Image
-from .job import Box, CardRef, InputRef, Job, Matrix4, Quality
+from .job import (
+    DEFAULT_PRODUCTS,
+    Backend,
+    Box,
+    BoxPrompt,
+    CardRef,
+    InputRef,
+    Job,
+    Matrix4,
+    OutputPolicy,
+    Precision,
+    Product,
+    Quality,
+)
 from .models.registry import find_card
 from .recipe import Recipe
 from .result import Result
@@ -29,12 +42,18 @@ def segment(
     model: str,
     series: str = "",
     roi: Box | None = None,
+    prompts: Sequence[BoxPrompt] = (),
     nan_fill: float | None = None,
     allow_other_frame: bool = False,
     device: str = "auto",
     quality: Quality = "standard",
+    precision: Precision = "auto",
+    backend: Backend = "auto",
+    mirroring: bool = False,
+    members: int = 0,
     seed: int = 0,
     probabilities: bool = False,
+    uncertainty: bool = False,
     on_event: Emit = lambda event: None,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Result:
@@ -45,8 +64,9 @@ def segment(
     image : one image for a model with one input, or role -> image.
     model : name of a model, or a card's ``.json`` file.
     series : SeriesInstanceUID, where a DICOM folder holds several.
-    roi, nan_fill, allow_other_frame, device, quality, seed : as in ``Job``.
+    roi, prompts, nan_fill, allow_other_frame, device, quality, precision, backend, mirroring, members, seed : as in ``Job``.
     probabilities : give each segment's probability volume too.
+    uncertainty : give the volumes that say how sure the model is of each voxel too.
     on_event : receives progress and warnings.
     is_cancelled : asked now and then; True ends the run with E602.
 
@@ -61,18 +81,26 @@ def segment(
     """
     given = _by_role(image, model)
     inputs = _Inputs(given, series)
+    wanted: dict[Product, bool] = {"probabilities": probabilities, "uncertainty": uncertainty}
+    volumes = [product for product, is_wanted in wanted.items() if is_wanted]
     job = Job(
         task="segment",
         inputs=inputs.references,
         card=CardRef(model),
         roi=roi,
+        prompts=tuple(prompts),
         nan_fill=nan_fill,
         allow_other_frame=allow_other_frame,
         device=device,
         quality=quality,
+        precision=precision,
+        backend=backend,
+        mirroring=mirroring,
+        members=members,
         seed=seed,
+        output=OutputPolicy(products=(*DEFAULT_PRODUCTS, *volumes)),
     )
-    made = inputs.run(job, on_event, is_cancelled, keep_probabilities=probabilities)
+    made = inputs.run(job, on_event, is_cancelled)
     if not isinstance(made, Result):
         raise MedDLError("E901", "segment gave no segments")
     first = given[find_card(model).card.roles[0]]
@@ -87,6 +115,10 @@ def plan_segment(
     roi: Box | None = None,
     device: str = "auto",
     quality: Quality = "standard",
+    precision: Precision = "auto",
+    backend: Backend = "auto",
+    mirroring: bool = False,
+    members: int = 0,
 ) -> Plan:
     """What ``segment`` will take with the same arguments: working grids, tiles, seconds, memory; nothing runs.
 
@@ -102,7 +134,18 @@ def plan_segment(
     >>> plan.tiles, plan.seconds, plan.memory_bytes  # doctest: +SKIP
     """
     inputs = _Inputs(_by_role(image, model), series)
-    job = Job(task="segment", inputs=inputs.references, card=CardRef(model), roi=roi, device=device, quality=quality)
+    job = Job(
+        task="segment",
+        inputs=inputs.references,
+        card=CardRef(model),
+        roi=roi,
+        device=device,
+        quality=quality,
+        precision=precision,
+        backend=backend,
+        mirroring=mirroring,
+        members=members,
+    )
     return inputs.plan(job)
 
 
@@ -150,13 +193,11 @@ class _Inputs:
         self._warnings: list[str] = []
         self.references = {role: self._reference(role, item, series) for role, item in given.items()}
 
-    def run(
-        self, job: Job, on_event: Emit, is_cancelled: Callable[[], bool], *, keep_probabilities: bool = False
-    ) -> Result | Preprocessed:
+    def run(self, job: Job, on_event: Emit, is_cancelled: Callable[[], bool]) -> Result | Preprocessed:
         reporter = Reporter(job.case, on_event, is_cancelled, job_stages(job))
         for warning in self._warnings:
             reporter.warn("E310", warning)
-        return run_job(job, reporter, self._in_memory, keep_probabilities=keep_probabilities).made
+        return run_job(job, reporter, self._in_memory).made
 
     def plan(self, job: Job) -> Plan:
         return plan_job(job, self._in_memory)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from .prompted_model import box_card  # noqa: F401 - fixture for all tests
 from .small_models import bright_card, own_home, unet_card  # noqa: F401 - fixtures for all tests
 
 CHILDREN_OF_THIS_PROCESS = Path("/proc/self/task")

@@ -79,13 +79,13 @@ def make_bright_card(folder, *, name="bright", recipe=(), decode=None, postproce
 UNET = {"spatial_dims": 3, "in_channels": 2, "out_channels": 3, "channels": [4, 8], "strides": [2]}
 
 
-def make_unet_card(folder, *, name="two-channels", roles=("first", "second")):
+def make_unet_card(folder, *, name="two-channels", roles=("first", "second"), seed=7):
     """A MONAI U-Net with safetensors weights of a fixed seed, two channels in, two segments out, run in patches."""
     import torch
     from monai.networks.nets import UNet
     from safetensors.torch import save_file
 
-    torch.manual_seed(7)
+    torch.manual_seed(seed)
     weights = Path(folder) / f"{name}.safetensors"
     save_file(UNet(**UNET).state_dict(), str(weights))
     stage = {

@@ -20,7 +20,7 @@ from MedDLLogic.disk import disk_errors  # noqa: E402
 from MedDLLogic.errors import MedDLError  # noqa: E402
 from MedDLLogic.io.guard.dispatch import is_volume_name, judge  # noqa: E402
 from MedDLLogic.io.write import describe, write_atomically  # noqa: E402
-from MedDLLogic.job import InputRef, Quality  # noqa: E402
+from MedDLLogic.job import Computing, InputRef, Precision, Quality  # noqa: E402
 from MedDLLogic.jobs.case_index import Case, require_distinct, short_ids, write_index  # noqa: E402
 from MedDLLogic.models.registry import find_card  # noqa: E402
 from MedDLLogic.scene.files import SCENE_SUFFIX, SEGMENTATION_SUFFIX, write_scene, write_segmentation  # noqa: E402
@@ -61,6 +61,10 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model", required=True)
     parser.add_argument("--device", default="auto", type=_device, help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument("--quality", default="standard", choices=get_args(Quality))
+    parser.add_argument("--precision", default="auto", choices=get_args(Precision))
+    parser.add_argument(
+        "--mirror", action="store_true", help="average over mirrored patches, where the model allows it"
+    )
     parser.add_argument("--replace", action="store_true", help="write over results that are in the folder")
     chosen = parser.parse_args(
         [argument for argument in arguments if argument != "--"]
@@ -146,7 +150,8 @@ def _segmented(backstage: Backstage, chosen: argparse.Namespace, files: Mapping[
     try:
         for path in files.values():
             nodes.append(_load(path))  # noqa: PERF401 - those before a file that fails are removed too
-        wish = Wish(chosen.model, dict(zip(files, nodes, strict=True)), device=chosen.device, quality=chosen.quality)
+        computing = Computing(chosen.device, chosen.quality, chosen.precision, mirroring=chosen.mirror)
+        wish = Wish(chosen.model, dict(zip(files, nodes, strict=True)), computing=computing)
         outcome = backstage.segment(wish, _narrator())
         nodes += [_node(outcome.segmentation_id), _node(outcome.table_id)]
         yield outcome

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from MedDLLogic.errors import MedDLError
+from MedDLLogic.job import Computing
 from MedDLLogic.models.card import LocalFile
 from MedDLLogic.models.registry import FoundCard, list_cards, with_used_cards
 from MedDLLogic.models.store import download_bytes, missing_weights
 from MedDLLogic.resources import resource_path
 from MedDLLogic.storage import models_folder
 from MedDLLogic.tasks.history import LOAD, WRITE, recall
-from MedDLLogic.tasks.plan import quality_has_effect
+from MedDLLogic.tasks.plan import can_mirror, quality_has_effect
 
 from .models_presenter import Listed, Needs
 
@@ -47,7 +48,7 @@ class Catalog:
         for item in found.values():
             try:
                 parts = tuple(part.card for part in with_used_cards(item))
-                models.append(Listed(item.card, parts, quality_has_effect(item)))
+                models.append(Listed(item.card, parts, quality_has_effect(item), can_mirror(item)))
             except MedDLError as error:
                 broken.append(MedDLError(error.code, f"your model card {item.card.name[:40]}", error.why or error.what))
         self.listed, self._found, self._stamp = tuple(models), found, stamp
@@ -86,7 +87,7 @@ def _needs_of(found: FoundCard) -> Needs:
 
 def _took_s(found: FoundCard) -> float | None:
     """How long the last run took from image to result, everything loaded."""
-    past = recall(found.sha256, "auto", "standard")
+    past = recall(found.sha256, Computing())
     if not past:
         return None
     stages = [times for name, times in past[-1].stages.items() if name != WRITE]

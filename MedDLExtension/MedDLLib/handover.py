@@ -12,7 +12,7 @@ from vtkmodules.vtkCommonCore import vtkWeakReference
 from MedDLLogic.errors import MedDLError
 from MedDLLogic.geometry import Geometry, Matrix
 from MedDLLogic.image import Image
-from MedDLLogic.job import Box, CardRef, InputRef, Job, Matrix4, Quality
+from MedDLLogic.job import Box, CardRef, Computing, InputRef, Job, Matrix4
 from MedDLLogic.models.registry import FoundCard
 from MedDLLogic.scene.roi import roi_box, roi_warnings
 from MedDLLogic.scene.transforms import lps_to_world
@@ -94,8 +94,7 @@ class Order:
     inputs: Mapping[str, Seen]
     box: Box | None
     replace: Target | None
-    device: str
-    quality: Quality
+    computing: Computing
     allow_other_frame: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -149,8 +148,7 @@ def take_order(scene: Any, wish: Wish, found: FoundCard) -> Order:
         {role: see(wish.volumes[role]) for role in roles},
         roi_box(wish.roi) if wish.roi is not None else None,
         Target(wish.replace) if wish.replace is not None else None,
-        wish.device,
-        wish.quality,
+        wish.computing,
         wish.allow_other_frame,
         roi_warnings(wish.roi) if wish.roi is not None else (),
     )
@@ -178,8 +176,7 @@ def hand_over(scene: Any, order: Order) -> tuple[Job, dict[str, Image], dict[str
         card=CardRef(order.model, order.found.sha256),
         roi=order.box,
         allow_other_frame=order.allow_other_frame,
-        device=order.device,
-        quality=order.quality,
+        **vars(order.computing),
     )
     taken = {
         role: Taken(seen.node, _without_voxels(volumes[role]), seen.voxels_changed)

@@ -22,11 +22,13 @@ class Listed:
     ----------
     parts : the cards of all its parts: its own first, then those that it runs.
     has_quality : whether it cuts the image into pieces, so that their overlap can be chosen.
+    can_mirror : whether it was trained on mirrored images.
     """
 
     card: ModelCard
     parts: tuple[ModelCard, ...]
     has_quality: bool = False
+    can_mirror: bool = False
 
     @property
     def licenses(self) -> tuple[str, ...]:

@@ -1,15 +1,18 @@
-"""The section Options: device, quality, and where the result goes."""
+"""The section Options: device, how the model is computed, and where the result goes."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import qt
 
+from MedDLLogic.job import Computing
+
 from .devices import Devices, read_devices
-from .options_presenter import Option, OptionsView, options_view
+from .options_presenter import Chosen, Option, OptionsView, options_view
 from .show import Slots, show_state
 
 POLL_MS = 20
@@ -25,7 +28,7 @@ class OptionsPanel:
     ----------
     ui : its named widgets as attributes.
     slots : makes slots.
-    on_device, on_quality : told what the user chose.
+    on_chosen : told what the user chose: the name of a field of ``Computing``, and its value.
     on_changed : called when something else is different now.
     """
 
@@ -34,8 +37,7 @@ class OptionsPanel:
         ui: Any,
         slots: Slots,
         *,
-        on_device: Callable[[str], None],
-        on_quality: Callable[[str], None],
+        on_chosen: Callable[[str, Any], None],
         on_changed: Callable[[], None],
     ) -> None:
         self._ui, self._on_changed = ui, on_changed
@@ -47,8 +49,10 @@ class OptionsPanel:
         self._timer.setInterval(POLL_MS)
         self._timer.connect("timeout()", slots(self._look_for_answer))
         ui.optionsButton.connect("contentsCollapsed(bool)", slots(self._on_opened))
-        ui.deviceSelector.connect("activated(int)", slots(lambda i: on_device(ui.deviceSelector.itemData(i))))
-        ui.qualitySelector.connect("activated(int)", slots(lambda i: on_quality(ui.qualitySelector.itemData(i))))
+        for what in ("device", "quality", "precision"):
+            selector = getattr(ui, f"{what}Selector")
+            selector.connect("activated(int)", slots(partial(_choose, on_chosen, what, selector)))
+        ui.mirrorCheck.connect("clicked(bool)", slots(partial(on_chosen, "mirroring")))
         ui.outputSelector.connect("currentNodeChanged(vtkMRMLNode*)", slots(lambda _node: on_changed()))
 
     @property
@@ -61,13 +65,9 @@ class OptionsPanel:
         if self.replaced is not None:
             self._ui.outputSelector.setCurrentNode(None)
 
-    def refresh(self, *, device: str, quality: str, has_model: bool, has_effect: bool) -> None:
+    def refresh(self, computing: Computing, model: Chosen) -> None:
         """Show this choice."""
-        self._render(
-            options_view(
-                device=device, quality=quality, devices=self.devices, has_model=has_model, has_effect=has_effect
-            )
-        )
+        self._render(options_view(computing, self.devices, model))
 
     def stop(self) -> None:
         """The panel goes away."""
@@ -94,6 +94,10 @@ class OptionsPanel:
         self._fill("device", self._ui.deviceSelector, view.devices, view.device)
         self._fill("quality", self._ui.qualitySelector, view.qualities, view.quality)
         show_state(self._ui.qualitySelector, view.quality_control)
+        self._fill("precision", self._ui.precisionSelector, view.precisions, view.precision)
+        show_state(self._ui.precisionSelector, view.precision_control)
+        self._ui.mirrorCheck.checked = view.is_mirroring
+        show_state(self._ui.mirrorCheck, view.mirror_control)
 
     def _fill(self, kind: str, selector: Any, options: tuple[Option, ...], chosen: str) -> None:
         if self._shown.get(kind) != options:
@@ -106,3 +110,7 @@ class OptionsPanel:
                 selector.setItemData(line, UNUSABLE if option.why_not else USABLE, qt.Qt.UserRole - 1)
             self._shown[kind] = options
         selector.setCurrentIndex(selector.findData(chosen))
+
+
+def _choose(on_chosen: Callable[[str, Any], None], what: str, selector: Any, number: int) -> None:
+    on_chosen(what, selector.itemData(number))

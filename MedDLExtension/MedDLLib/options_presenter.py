@@ -1,16 +1,17 @@
-"""What the section Options shows, decided without Qt: devices of this machine, quality, and where the result goes."""
+"""What the section Options shows, decided without Qt: devices of this machine, and how the model is computed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from MedDLLogic.job import Quality
+from MedDLLogic.job import Computing, Precision, Quality
 
 from .devices import Devices
 from .i18n import _
 from .view import Control
 
 QUALITIES: tuple[Quality, ...] = ("fast", "standard", "fine")
+PRECISIONS: tuple[Precision, ...] = ("auto", "reference", "exact", "fast")
 
 
 @dataclass(frozen=True)
@@ -31,20 +32,42 @@ class OptionsView:
     qualities: tuple[Option, ...]
     quality: str
     quality_control: Control
+    precisions: tuple[Option, ...]
+    precision: str
+    precision_control: Control
+    is_mirroring: bool
+    mirror_control: Control
 
 
-def options_view(
-    *, device: str, quality: str, devices: Devices | None, has_model: bool, has_effect: bool
-) -> OptionsView:
-    """What follows from the choice and the machine.
+@dataclass(frozen=True)
+class Chosen:
+    """What the chosen model lets one choose.
 
     Parameters
     ----------
-    devices : None while it is not known what the machine has; nothing is refused then.
-    has_effect : whether the chosen model cuts the image into patches.
+    is_there : whether a model is chosen at all.
+    has_quality : it cuts the image into patches.
+    can_mirror : it was trained on mirrored images.
     """
+
+    is_there: bool = False
+    has_quality: bool = False
+    can_mirror: bool = False
+
+
+def options_view(computing: Computing, devices: Devices | None, model: Chosen) -> OptionsView:
+    """What follows from the choice and the machine; ``devices`` is None while that is not known: nothing is refused then."""
     return OptionsView(
-        device_options(devices, device), device, quality_options(), quality, _quality_control(has_model, has_effect)
+        device_options(devices, computing.device),
+        computing.device,
+        quality_options(),
+        computing.quality,
+        _quality_control(model),
+        precision_options(),
+        computing.precision,
+        _precision_control(model),
+        computing.mirroring and model.can_mirror,
+        _mirror_control(model),
     )
 
 
@@ -73,17 +96,42 @@ def quality_options() -> tuple[Option, ...]:
     return tuple(Option(value, name) for value, name in zip(QUALITIES, names, strict=True))
 
 
+def precision_options() -> tuple[Option, ...]:
+    """How the numbers are computed, in words."""
+    names = (_("Automatic"), _("Reference"), _("Exact"), _("Fast"))
+    return tuple(Option(value, name) for value, name in zip(PRECISIONS, names, strict=True))
+
+
 def device_problem(devices: Devices | None, chosen: str) -> str:
     """Why the chosen device cannot be used; empty when it can."""
     option = next(option for option in device_options(devices, chosen) if option.value == chosen)
     return option.why_not
 
 
-def _quality_control(has_model: bool, has_effect: bool) -> Control:
-    if not has_model:
+def _quality_control(model: Chosen) -> Control:
+    if not model.is_there:
         return Control(enabled=False, tool_tip=_("Choose a model first."))
-    if not has_effect:
+    if not model.has_quality:
         return Control(
             enabled=False, tool_tip=_("This model takes the whole image at once: there is nothing to choose.")
         )
     return Control(tool_tip=_("How far the pieces overlap into which the image is cut: more is slower and smoother."))
+
+
+def _precision_control(model: Chosen) -> Control:
+    if not model.is_there:
+        return Control(enabled=False, tool_tip=_("Choose a model first."))
+    return Control(
+        tool_tip=_(
+            "Reference: as PyTorch computes, slowest. Exact: the same numbers to a thousandth, faster. Fast: half the"
+            " bits. Automatic: Fast where that was checked for this model, else Exact."
+        )
+    )
+
+
+def _mirror_control(model: Chosen) -> Control:
+    if not model.is_there:
+        return Control(enabled=False, tool_tip=_("Choose a model first."))
+    if not model.can_mirror:
+        return Control(enabled=False, tool_tip=_("This model was not trained on mirrored images."))
+    return Control(tool_tip=_("Averages over mirrored copies of each piece: smoother, and 2 to 8 times slower."))

@@ -9,6 +9,7 @@ import slicer
 
 from MedDLLogic.environment.folder import environment_state
 from MedDLLogic.errors import MedDLError
+from MedDLLogic.job import Computing
 from MedDLLogic.models.registry import FoundCard
 from MedDLLogic.scene.roi import roi_box
 from MedDLLogic.tasks.plan import Plan, plan_run
@@ -22,7 +23,7 @@ from .inputs_panel import VOLUME_CLASS, InputsPanel
 from .launch import chosen_python
 from .models_panel import ModelsPanel
 from .options_panel import OptionsPanel
-from .options_presenter import QUALITIES, device_problem
+from .options_presenter import PRECISIONS, QUALITIES, Chosen, device_problem
 from .pages import Pages
 from .presenter import Choice, Presenter, Ready, notice
 from .results_panel import ResultsPanel
@@ -31,6 +32,7 @@ from .runs_panel import RunsPanel
 from .show import Later, Slots, show_text
 
 REFERENCE_PREFIX = "input."
+NOTHING_CHOSEN = {"model": "", "device": "auto", "quality": "standard", "precision": "auto", "mirroring": False}
 
 
 class Panel:
@@ -48,7 +50,7 @@ class Panel:
         self._presenter = Presenter(runs=backstage.runs.states)
         self._state: Any = None
         self._tag: Any = None
-        self._chosen = {"model": "", "device": "auto", "quality": "standard"}
+        self._chosen: dict[str, Any] = dict(NOTHING_CHOSEN)
         self._is_refreshing = self._is_stopped = False
         slots = self._slots = Slots(self._complain)
         self._weigh_later, self._notice_later = Later(slots(self._weigh)), Later(slots(self._show_notice))
@@ -64,8 +66,7 @@ class Panel:
         self._options = OptionsPanel(
             ui,
             slots,
-            on_device=lambda device: self._choose("device", device),
-            on_quality=lambda quality: self._choose("quality", quality),
+            on_chosen=self._choose,
             on_changed=self.refresh,
         )
         self._runs = RunsPanel(
@@ -133,8 +134,8 @@ class Panel:
         if state.inputVolume is None and (volume := _first_volume()) is not None:
             state.inputVolume = volume
 
-    def _choose(self, what: str, value: str) -> None:
-        """The user chose a model, a device or a quality."""
+    def _choose(self, what: str, value: Any) -> None:
+        """The user chose a model, or how it is computed."""
         self._chosen[what] = value
         if self._state is not None:
             setattr(self._state, what, value)
@@ -149,8 +150,9 @@ class Panel:
         state = self._state
         if state is not None:
             self._chosen = {what: getattr(state, what) for what in self._chosen}
-            if self._chosen["quality"] not in QUALITIES:  # of a newer version; the selector shows what is taken for it
-                self._chosen["quality"] = "standard"
+            for what, known in (("quality", QUALITIES), ("precision", PRECISIONS)):
+                if self._chosen[what] not in known:  # of a newer version; the selector shows what is taken for it
+                    self._chosen[what] = NOTHING_CHOSEN[what]
             if state.result is not None:
                 self._results.restore(state.result, state.resultTable)
         name = self._chosen["model"]
@@ -158,10 +160,16 @@ class Panel:
         found, model = self._catalog.find(name), self._catalog.listed_as(name)
         card = found.card if found is not None else None
         inputs = self._inputs.refresh(card, name, self._further_ids(card.roles[1:] if card is not None else ()))
-        has_quality = model is not None and model.has_quality
-        device, quality = self._chosen["device"], self._chosen["quality"]
-        self._options.refresh(device=device, quality=quality, has_model=card is not None, has_effect=has_quality)
-        self._take_choice(inputs.missing or device_problem(self._options.devices, device) or self._being_fetched(name))
+        chosen = Chosen(
+            card is not None, model is not None and model.has_quality, model is not None and model.can_mirror
+        )
+        computing = self._computing()
+        self._options.refresh(computing, chosen)
+        problem = device_problem(self._options.devices, computing.device)
+        self._take_choice(inputs.missing or problem or self._being_fetched(name))
+
+    def _computing(self) -> Computing:
+        return Computing(**{what: value for what, value in self._chosen.items() if what != "model"})
 
     def _being_fetched(self, name: str) -> str:
         return _("The model is being downloaded.") if name and self._models.getting == name else ""
@@ -190,13 +198,11 @@ class Panel:
     def _choice(self) -> Choice:
         volumes = tuple((role, _id_of(node)) for role, node in self._inputs.nodes.items())
         replaced = _id_of(self._options.replaced)
-        chosen = self._chosen
         return Choice(
-            chosen["model"],
+            self._chosen["model"],
             volumes,
             _id_of(self._inputs.roi),
-            chosen["device"],
-            chosen["quality"],
+            self._computing(),
             replaced,
             self._inputs.allow_other_frame,
         )
@@ -220,7 +226,7 @@ class Panel:
         if facts is None or facts.world is None:
             raise MedDLError("E301", "the volume is no longer there")
         box = roi_box(roi) if roi is not None else None
-        return plan_run(found, facts.world, quality=choice.quality, device=choice.device, roi=box)
+        return plan_run(found, facts.world, choice.computing, roi=box)
 
     # -- runs ------------------------------------------------------------------------------------------
 
@@ -233,8 +239,7 @@ class Panel:
             choice.model,
             inputs.nodes,
             inputs.roi,
-            choice.device,
-            choice.quality,
+            choice.computing,
             self._options.replaced,
             choice.allow_other_frame,
         )

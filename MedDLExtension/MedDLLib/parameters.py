@@ -13,7 +13,8 @@ class MedDLParameterNode:
     inputVolume : image for the model's first input; those for further inputs are node references beside it.
     model : name of the model card.
     device : where to compute, as in a job: "auto", "cpu", "cuda", "cuda:1", "mps".
-    quality : "fast", "standard" or "fine"; a scene of a newer version may hold another word, which must not raise here.
+    quality, precision : as in a job; a scene of a newer version may hold another word, which must not raise here.
+    mirroring : average over mirrored patches.
     roi : only what lies inside is searched.
     result, resultTable : what the section Results shows.
     """
@@ -22,6 +23,8 @@ class MedDLParameterNode:
     model: str
     device: Annotated[str, Default("auto")]
     quality: Annotated[str, Default("standard")]
+    precision: Annotated[str, Default("auto")]
+    mirroring: bool
     roi: vtkMRMLMarkupsROINode
     result: vtkMRMLSegmentationNode
     resultTable: vtkMRMLTableNode

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from MedDLLogic.environment.folder import EnvironmentState
-from MedDLLogic.job import Quality
+from MedDLLogic.job import Computing
 from MedDLLogic.tasks.plan import Plan
 
 from .i18n import _
@@ -24,8 +24,7 @@ class Choice:
     model: str = ""
     volumes: tuple[tuple[str, str], ...] = ()
     roi: str = ""
-    device: str = "auto"
-    quality: Quality = "standard"
+    computing: Computing = Computing()  # noqa: RUF009 - frozen
     replace: str = ""
     allow_other_frame: bool = False
 

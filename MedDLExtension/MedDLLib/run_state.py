@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from MedDLLogic.job import Quality
+from MedDLLogic.job import Computing
 
 Phase = Literal[
     "waiting",
@@ -40,8 +40,7 @@ class Wish:
     model: str
     volumes: Mapping[str, Any]
     roi: Any = None
-    device: str = "auto"
-    quality: Quality = "standard"
+    computing: Computing = Computing()  # noqa: RUF009 - frozen
     replace: Any = None
     allow_other_frame: bool = False
 

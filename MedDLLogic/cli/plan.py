@@ -47,8 +47,9 @@ def _show(terminal: Terminal, plans: dict[str, Plan | MedDLError], choices: Choi
         terminal.say("The time is known after the first run of this model on this device.")
     if any(plan.is_upper_bound for plan in made):
         terminal.say("Working grids may turn out smaller: the model crops to what it finds in the image.")
-    if choices.quality != "standard" and not quality_has_effect(find_card(choices.model)):
-        terminal.say(f"Quality {choices.quality} is as standard here: the model takes the whole volume at once.")
+    quality = choices.computing.quality
+    if quality != "standard" and not quality_has_effect(find_card(choices.model)):
+        terminal.say(f"Quality {quality} is as standard here: the model takes the whole volume at once.")
     terminal.data({"cases": [_data(case, plan) for case, plan in plans.items()]})
 
 

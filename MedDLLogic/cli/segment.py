@@ -13,7 +13,7 @@ from typing import Literal, get_args
 
 from ..errors import MedDLError
 from ..inference.device import choose_device
-from ..job import Box, CardRef, Job, OutputPolicy, Product, Quality
+from ..job import Box, CardRef, Computing, Job, OutputPolicy, Product
 from ..jobs.batch import BatchSummary, RunCase, run_batch
 from ..jobs.blocking import BlockingRunner, launch_here
 from ..jobs.case import in_batch, through_worker
@@ -26,6 +26,7 @@ from ..recipe import Recipe
 from ..records import parse_json
 from ..storage import exchange_base
 from . import DEBUG_VARIABLE
+from .boxes import with_boxes
 from .models import get_missing
 from .terminal import Terminal
 
@@ -44,10 +45,10 @@ class Choices:
     products: str
     existing: Existing
     roi: str
+    boxes: Sequence[str]
     nan_fill: float | None
     allow_other_frame: bool
-    device: str
-    quality: Quality
+    computing: Computing
     seed: int
     yes: bool
     wheelhouse: Path | None
@@ -67,8 +68,8 @@ def run_segment(terminal: Terminal, inputs: Sequence[str], choices: Choices) -> 
         get_missing(terminal, found, is_confirmed=True, wheelhouse=choices.wheelhouse)
     jobs = segment_jobs(inputs, choices)
     require_ready(found)  # once, before any case is begun
-    if choices.device != "auto":
-        choose_device(choices.device)
+    if choices.computing.device != "auto":
+        choose_device(choices.computing.device)
     _run(terminal, jobs, use_worker=choices.worker)
 
 
@@ -82,12 +83,11 @@ def segment_jobs(inputs: Sequence[str], choices: Choices) -> list[Job]:
         roi=_box(choices.roi),
         nan_fill=choices.nan_fill,
         allow_other_frame=choices.allow_other_frame,
-        device=choices.device,
-        quality=choices.quality,
         seed=choices.seed,
         output=OutputPolicy(str(choices.output.absolute()), _products(choices.products), choices.existing),
+        **vars(choices.computing),
     )
-    return _jobs(make, inputs, found.card.roles, choices.series)
+    return with_boxes(_jobs(make, inputs, found.card.roles, choices.series), choices.boxes, found.card)
 
 
 def run_preprocess(

@@ -23,6 +23,10 @@ WORKER_MODULES = {
     "pydicom": "pydicom",
     "pillow": "PIL.Image",
     "safetensors": "safetensors.torch",
+    "onnx": "onnx",
+    "openvino": "openvino",
+    "onnxruntime": "onnxruntime",
+    "PyYAML": "yaml",
     "matplotlib": "matplotlib.figure",
 }
 

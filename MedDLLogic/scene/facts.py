@@ -72,6 +72,9 @@ class Wanted(Protocol):
     def modality(self) -> str:
         """DICOM's short name."""
 
+    def takes(self, modality: str) -> bool:
+        """Whether an image that says to be of that modality, or says nothing, is of the wanted kind."""
+
     @property
     def in_patient(self) -> bool:
         """Whether pictures without a place in the patient are refused."""
@@ -105,7 +108,7 @@ def fits_model(facts: VolumeFacts, wanted: Wanted) -> Fit:
             require_millimetres(facts.world)
         except MedDLError as error:
             return Fit(refusal=error)
-    if not facts.modality or facts.modality == wanted.modality:
+    if wanted.takes(facts.modality):
         return Fit()
     # A tag's text may be anybody's name.
     is_short_name = facts.modality.isalpha() and facts.modality.isupper() and len(facts.modality) <= _MODALITY_LENGTH

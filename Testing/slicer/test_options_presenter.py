@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from MedDLLogic.job import Computing
+
 from .ours import ours
 
 
@@ -44,7 +46,19 @@ def test_a_device_of_another_machine_is_listed_and_refused(module: ModuleType) -
 
 
 def test_quality_says_why_it_has_no_effect(module: ModuleType) -> None:
-    more = {"device": "auto", "quality": "standard", "devices": None}
-    whole = module.options_view(**more, has_model=True, has_effect=False).quality_control
+    whole = module.options_view(Computing(), None, module.Chosen(is_there=True)).quality_control
     assert whole.enabled is False and "whole image" in whole.tool_tip
-    assert module.options_view(**more, has_model=True, has_effect=True).quality_control.enabled is True
+    pieces = module.Chosen(is_there=True, has_quality=True)
+    assert module.options_view(Computing(), None, pieces).quality_control.enabled is True
+
+
+def test_mirroring_is_not_offered_for_a_model_that_never_saw_a_mirrored_image(module: ModuleType) -> None:
+    wanted = Computing(mirroring=True)
+    views = [module.options_view(wanted, None, module.Chosen(is_there=True, can_mirror=can)) for can in (False, True)]
+    assert [view.is_mirroring for view in views] == [view.mirror_control.enabled for view in views] == [False, True]
+    assert "not trained" in views[0].mirror_control.tool_tip
+
+
+def test_nothing_can_be_chosen_before_there_is_a_model(module: ModuleType) -> None:
+    view = module.options_view(Computing(), None, module.Chosen())
+    assert not any((view.quality_control.enabled, view.precision_control.enabled, view.mirror_control.enabled))

@@ -127,7 +127,9 @@ def test_a_model_that_this_machine_does_not_have_is_told(ready: Application) -> 
 
 def test_a_quality_of_a_newer_version_is_taken_for_the_standard_one(ready: Application) -> None:
     ready.widget.logic.getParameterNode().parameterNode.SetParameter("quality", "finest")
+    ready.widget.logic.getParameterNode().parameterNode.SetParameter("precision", "perfect")
     assert ready.child("qualitySelector").currentText == "Standard" and apply_state(ready)[1]
+    assert ready.child("precisionSelector").currentText == "Automatic"
 
 
 def test_opening_the_module_chooses_a_model_and_a_volume_and_nothing_else(volume: Any, panel: Application) -> None:
@@ -174,8 +176,9 @@ def chosen(panel: Application, name: str) -> str:
 def test_device_and_quality_go_into_the_scene(ready: Application) -> None:
     pick(ready, "deviceSelector", "cpu")
     pick(ready, "qualitySelector", "fast")
+    pick(ready, "precisionSelector", "reference")
     state = ready.widget.logic.getParameterNode()
-    assert (state.device, state.quality) == ("cpu", "fast")
+    assert (state.device, state.quality, state.precision, state.mirroring) == ("cpu", "fast", "reference", False)
 
 
 def test_the_device_stays_chosen_when_the_state_is_shown_anew(panel: Application) -> None:
