@@ -187,9 +187,9 @@ class Reporter:
     def _remaining_s(self, elapsed_s: float) -> float | None:
         """By the pace of this run, and before that can be told by what past runs took, if there were any."""
         done = self._told
-        if not self._learned:
+        expected_s = sum(self._shares.values()) if self._learned else 0.0
+        if expected_s <= 0:
             return elapsed_s * (1 - done) / done if done > 0.02 and elapsed_s > 1.0 else None
-        expected_s = sum(self._shares.values())
         trust = min(1.0, done / MEASURED_FROM)
         behind = elapsed_s / expected_s / max(done, MEASURED_FROM)  # the measured pace, as far as it is trusted
         return (1 - done) * expected_s * (1 - trust + behind)

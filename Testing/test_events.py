@@ -179,6 +179,14 @@ def test_past_runs_that_took_no_time_teach_nothing(told, clock):
     assert [event.remaining_s for event in told] == [None, None] and told[1].fraction == 0.25
 
 
+def test_past_runs_of_which_one_took_no_time_teach_nothing_of_the_others(told, clock):
+    tell = reporter(told, clock)
+    tell.expect({"read": {"": 0.0}})
+    with tell.stage("other"):
+        tell.update(0.5, at_once=True)
+    assert all(event.remaining_s is None or event.remaining_s >= 0 for event in told)
+
+
 seconds = st.floats(0, 1e4)
 parts = st.dictionaries(st.sampled_from(["prepare", "network", ""]), seconds, max_size=3)
 moves = st.tuples(st.sampled_from(["read", "predict", "other"]), seconds, st.floats(-2, 2))

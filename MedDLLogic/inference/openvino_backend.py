@@ -96,7 +96,7 @@ class OpenVinoPredictor:
         model = read_graph(self._graph_of((k, j, i)))
         taken = (1, channels, j, i) if self._is_flat else (1, *shape)
         try:
-            openvino_graph.prepare(model, taken, blend)
+            factors = openvino_graph.prepare(model, taken, blend, cast(Literal["exact", "fast"], self.precision))
             if has_wide_vectors():
                 openvino_narrow.widen(model)
         except RuntimeError as exc:
@@ -109,11 +109,14 @@ class OpenVinoPredictor:
         }
         threads = {"INFERENCE_NUM_THREADS": thread_count()} if thread_count() else {}
         try:
-            return _core().compile_model(model, "CPU", hints | threads).create_infer_request()
+            request = _core().compile_model(model, "CPU", hints | threads).create_infer_request()
+            if factors is not None:
+                request.set_input_tensor(len(model.inputs) - 1, import_openvino().Tensor(factors))
         except RuntimeError as exc:
             raise _meaning_of(
                 str(exc), MedDLError("E407", "OpenVINO cannot run this network", detail=str(exc))
             ) from exc
+        return cast("openvino.InferRequest", request)
 
     def _set_inputs(self, request: openvino.InferRequest, patch: Floats, side: Mapping[str, Floats]) -> None:
         from openvino import Tensor
@@ -185,7 +188,9 @@ def _translated_errors() -> Iterator[None]:
 
 
 def _meaning_of(text: str, other: MedDLError) -> MedDLError:
-    if "bad_alloc" in text or ("alloc" in text.lower() and "memory" in text.lower()):
+    # "failed to map segment": a part of OpenVINO itself found no room when it was loaded.
+    is_full = "alloc" in text.lower() and "memory" in text.lower()
+    if is_full or "bad_alloc" in text or "failed to map segment" in text:
         return MedDLError("E502", "not enough memory", "", "choose a region", detail=text)
     return other
 

@@ -8,9 +8,10 @@ of the few numbers between is stored as two, the second one the error of the fir
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .openvino_backend import import_openvino
 from .windows import weights
@@ -21,8 +22,12 @@ if TYPE_CHECKING:
     from ..models.card import Blend
 
 
-def prepare(model: openvino.Model, shape: tuple[int, ...], blend: Blend | None) -> None:
+def prepare(
+    model: openvino.Model, shape: tuple[int, ...], blend: Blend | None, precision: Literal["exact", "fast"]
+) -> NDArray[np.float32] | None:
     """Change the model to one that takes (1, channel, [k,] j, i) of that shape and gives channels last.
+
+    Returns what its last input is to be given, once: the weights, where they are an input of their own.
 
     Parameters
     ----------
@@ -36,7 +41,10 @@ def prepare(model: openvino.Model, shape: tuple[int, ...], blend: Blend | None) 
     wanted = {image: list(shape)} | {side: [1, side.partial_shape[1].get_length()] for side in sides}
     model.reshape(wanted)
     steady(model)
-    _give_channels_last(model, blend)
+    factors = None if blend is None else _factors(model, blend)
+    is_input = factors is not None and precision == "exact"
+    _give_channels_last(model, factors, is_input=is_input)
+    return factors if is_input else None
 
 
 def steady(model: openvino.Model) -> int:
@@ -94,18 +102,32 @@ def _normalized(node: openvino.Node) -> openvino.Output:
     return op.multiply(op.subtract(op.subtract(x, middle), rest), scale).output(0)
 
 
-def _give_channels_last(model: openvino.Model, blend: Blend | None) -> None:
+def _factors(model: openvino.Model, blend: Blend) -> NDArray[np.float32]:
+    """Weights of the voxels of an answer, which has one axis for the batch and one for channels before them."""
+    shape = [int(size) for size in model.get_results()[0].input_value(0).get_shape()[2:]]
+    k, j, i = [1] * (3 - len(shape)) + shape
+    return weights((k, j, i), blend).reshape(1, 1, *shape)
+
+
+def _give_channels_last(model: openvino.Model, factors: NDArray[np.float32] | None, *, is_input: bool) -> None:
+    """Move channels to the end, and multiply: in the least memory, which for each precision is another way.
+
+    In float32 that is before channels are moved, which then costs nothing. But weights that are a constant would be
+    multiplied with the last layer's bias beforehand, to two constants as large as the answer; so they are an input. In
+    bfloat16 it is after that, where the answer becomes float32 anyway.
+    """
     import_openvino()
     from openvino import opset8 as op
 
     result = model.get_results()[0]
     answer = result.input_value(0)
-    axes = len(answer.get_partial_shape())
-    if blend is not None:
-        shape = [int(size) for size in answer.get_shape()[2:]]
-        k, j, i = [1] * (3 - len(shape)) + shape
-        # Before channels go last: OpenVINO then multiplies within the last convolution, in no memory of its own.
-        answer = op.multiply(answer, op.constant(weights((k, j, i), blend).reshape(1, 1, *shape))).output(0)
-    turned = op.transpose(answer, op.constant(np.array([0, *range(2, axes), 1], dtype=np.int64)))
-    result.input(0).replace_source_output(turned.output(0))
+    last = [0, *range(2, len(answer.get_shape())), 1]
+    if factors is not None and is_input:
+        given = op.parameter(list(factors.shape), np.float32, name="weights")
+        answer = op.multiply(answer, given).output(0)
+        model.add_parameters([given])
+    answer = op.transpose(answer, op.constant(np.array(last, dtype=np.int64))).output(0)
+    if factors is not None and not is_input:
+        answer = op.multiply(answer, op.constant(factors.transpose(last))).output(0)
+    result.input(0).replace_source_output(answer)
     model.validate_nodes_and_infer_types()

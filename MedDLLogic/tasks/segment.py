@@ -36,7 +36,7 @@ from .stages import Run, run_card
 
 MEASURE = "measure"
 _MODALITIES = frozenset({"CR", "CT", "DX", "IVOCT", "MG", "MR", "NM", "OCT", "OP", "OT", "PT", "RF", "SC", "US", "XA"})
-_RECORDED = ("numpy", "scipy", "SimpleITK", "torch", "monai", "pydicom", "scikit-image")
+_RECORDED = ("numpy", "scipy", "SimpleITK", "torch", "monai", "openvino", "onnxruntime", "pydicom", "scikit-image")
 
 
 def segment_stages(job: Job) -> dict[str, float]:

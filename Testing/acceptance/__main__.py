@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.rows and not options.small:
         _print_list(rows)
         return 0
-    chosen = [rows[name] for name in options.rows or rows]
+    chosen = [rows[name] for name in options.rows] or [row for row in rows.values() if not row.is_in_suite]
     beside = [row for row in chosen if options.jobs > 1 and not row.is_timed]
     passed = _in_children(beside, options)
     records = [_measure(row, small=options.small, as_json=options.json) for row in chosen if row not in beside]

@@ -30,6 +30,7 @@ class Row:
     run_small : measures in little time, for CI: tiny network, a few orientations, a few kills.
     run_full : measures what the promise says.
     is_timed : what it measures is time, so nothing else may run beside it.
+    is_in_suite : the suite holds the small form as tests, so it runs by name alone and not once more with all others.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Row:
     run_small: Callable[[], Outcome]
     run_full: Callable[[], Outcome]
     is_timed: bool = False
+    is_in_suite: bool = False
 
 
 def all_rows() -> dict[str, Row]:

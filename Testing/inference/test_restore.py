@@ -13,6 +13,7 @@ from MedDLLogic.preprocess.grid import index_map, regrid
 from ..geometries import AXIS_ORDERS, grid, stored_as
 
 CHANNELS = ("", "a", "b", "c")
+BRIGHT = Decode("argmax", ("", "a"))
 few = settings(max_examples=40, deadline=None)
 sizes = st.tuples(*[st.integers(1, 9)] * 3)
 orders = st.sampled_from(AXIS_ORDERS)
@@ -32,7 +33,7 @@ def interpolated(values, working, native):
     k, j, i = np.indices(native.shape_kji)
     places = np.tensordot(matrix[:3, :3], np.stack([i, j, k]), 1) + matrix[:3, 3, None, None, None]
     covered = np.all(
-        [(p + 1e-6 >= -0.5) & (p + 1e-6 < n - 0.5) for p, n in zip(places[::-1], working.shape_kji, strict=True)],
+        [(p + 1e-6 >= -0.5) & (p - 1e-6 <= n - 0.5) for p, n in zip(places[::-1], working.shape_kji, strict=True)],
         axis=0,
     )
     found = [
@@ -87,7 +88,7 @@ def test_a_grid_that_only_reorders_crops_and_pads_gives_the_very_labels(size, or
 @few
 @given(sizes, sizes, orders, st.tuples(*[st.floats(-40, 40)] * 3) | st.just((0, 0, 0)))
 def test_nearest_takes_the_label_of_the_nearest_voxel(size, native_size, order, degrees):
-    working = grid(size, (1.3, 0.8, 1.0), degrees)
+    working = grid(size, (1.3, 0.7, 1.0), degrees)  # no voxel lies on an outer face
     _, native = stored_as(np.zeros(native_size), grid(native_size), *order)
     rule = Decode("argmax", CHANNELS, restore="nearest")
     expected = regrid(blobs(size).argmax(-1).astype(np.uint8), working, native, "nearest")
@@ -173,3 +174,10 @@ def test_numbers_may_be_written_to_files(tmp_path):
     )
     decoding.take(blobs((4, 4, 4)), 0)
     assert decoding.finish().uncertainty["entropy"] is made[0] and made[0].any()
+
+
+@pytest.mark.parametrize("degrees", [(0, 0, 0), (0, 0, 30)], ids=["straight", "turned"])
+def test_a_voxel_on_an_outer_face_belongs_to_the_grid(degrees):
+    values = np.stack([np.zeros((3, 1, 1)), np.ones((3, 1, 1))], axis=-1).astype(np.float32)
+    labels = restored(values, grid((3, 1, 1), (1, 1, 2), degrees), grid((8, 1, 1), origin=(0, 0, -2)), rule=BRIGHT)
+    assert labels.masks["a"][:, 0, 0].tolist() == [False, True, True, True, True, True, True, True]

@@ -47,8 +47,8 @@ worker._private_pipes = noisy
 TELLS_READY = f"""{WORKER}
 from MedDLLogic.inference.warm import Networks
 ready = Networks.ready
-def marked(self, *arguments):
-    predictor = ready(self, *arguments)
+def marked(self, *arguments, **options):
+    predictor = ready(self, *arguments, **options)
     sys.stderr.write('network ready\\n')
     sys.stderr.flush()
     return predictor

@@ -357,8 +357,8 @@ def test_garbage_on_the_output_of_a_worker_is_left_aside(bad, job):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limit")
 def test_a_worker_without_memory_says_so_and_does_the_next_job_itself(bad, job):
-    bench = bad(bad_workers.small_memory(300))
-    assert bench.run(job, empty(400)).event.code == "E502"
+    bench = bad(bad_workers.small_memory(450))
+    assert bench.run(job, empty(480)).event.code == "E502"
     process = bench.runner._process
     assert isinstance(bench.run(job).event, Finished) and bench.runner._process is process
 

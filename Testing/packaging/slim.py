@@ -29,6 +29,7 @@ NOT_THERE = {
     "MedDLLogic.environment.__main__",  # a program
     "MedDLLib.backstage",  # these need the running application
     "MedDLLib.batch",
+    "MedDLLib.environment_children",
     "MedDLLib.environment_panel",
     "MedDLLib.fetching",
     "MedDLLib.inputs_panel",
@@ -38,6 +39,7 @@ NOT_THERE = {
     "MedDLLib.panel",
     "MedDLLib.parameters",
     "MedDLLib.qt_process",
+    "MedDLLib.report_panel",
     "MedDLLib.results_panel",
     "MedDLLib.runs_panel",
     "MedDLLib.show",

@@ -81,6 +81,7 @@ ROWS = (
         "Dice >= 0.999 for each segment",
         lambda: _bundle(SMALL_PATCH, SMALL_VOXELS),
         lambda: _bundle(FULL_PATCH, None),
+        is_in_suite=True,
     ),
     Row(
         "auto3dseg",
@@ -88,5 +89,6 @@ ROWS = (
         "Dice >= 0.999 for each segment",
         lambda: _auto3dseg(SMALL_PATCH, SMALL_VOXELS, 4.0),
         lambda: _auto3dseg(FULL_PATCH, None, 2.0),
+        is_in_suite=True,
     ),
 )

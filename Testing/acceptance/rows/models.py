@@ -33,5 +33,6 @@ ROWS = (
         "at least 40 files, each refused in one line with a code; no code run, no process, no socket, nothing written",
         run_small=hostile,
         run_full=hostile,
+        is_in_suite=True,
     ),
 )

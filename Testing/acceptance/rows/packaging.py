@@ -79,6 +79,7 @@ ROWS = (
         target="all import, their tests pass, on Python 3.11 and 3.12",
         run_small=lambda: _slim_environment("3.11", with_tests=False),
         run_full=lambda: _slim_environment("3.11", "3.12"),
+        is_in_suite=True,
     ),
     Row(
         name="constraints",
@@ -86,5 +87,6 @@ ROWS = (
         target="resolves for 3.11 and 3.12 on Linux, Windows, macOS; every package pinned, every pin used",
         run_small=lambda: _constraints("3.11", platforms=1),
         run_full=lambda: _constraints("3.11", "3.12"),
+        is_in_suite=True,
     ),
 )

@@ -139,7 +139,7 @@ def _cancel(count: int) -> Outcome:
 
     dice, reactions, stops, faults = random.Random(7), [], [], []
     with _panel("real", make_card=partial(make_unet_card, roles=("first", "second"))) as panel:
-        node = panel.add(ball((48, 48, 48))[0])
+        node = panel.add(ball((144, 144, 144))[0])  # some seconds in patches of 16
         panel.choose(node, "two-channels", roles=("first", "second"))
         began_s = time.monotonic()
         panel.run()

@@ -36,8 +36,8 @@ HANDLE = "image"
 WARM_SHARE = 0.15
 P95_S, MAX_S = 1.0, 3.0
 COLD_EVERY = 4
-BIG_EDGE = 400  # a volume that does not fit into the memory left to a worker
-SPARE_MB = 300
+BIG_EDGE = 480  # a volume that does not fit into the memory left to a worker
+SPARE_MB = 450
 READY = b"network ready"
 
 

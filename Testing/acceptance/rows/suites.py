@@ -24,7 +24,7 @@ def run_tests(*paths: str) -> Outcome:
 
 def _row(name: str, what: str, target: str, *paths: str, small: tuple[str, ...] = ()) -> Row:
     """``small`` are the paths that stand for all of them where the whole suite runs anyway."""
-    return Row(name, what, target, partial(run_tests, *(small or paths)), partial(run_tests, *paths))
+    return Row(name, what, target, partial(run_tests, *(small or paths)), partial(run_tests, *paths), is_in_suite=True)
 
 
 ROWS = (
