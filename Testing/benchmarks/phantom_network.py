@@ -18,6 +18,7 @@ import torch
 from scipy import ndimage
 
 from MedDLLogic.models.nets.plain_conv_unet import PlainConvUNet
+from Testing.models.imports.nnunet_files import saved_twice
 
 FEATURES = (16, 32, 64, 128, 256)
 CLASSES = 5
@@ -101,7 +102,7 @@ def write_folder(folder: Path, state: dict[str, torch.Tensor]) -> None:
     (folder / "dataset.json").write_text(json.dumps(dataset))
     (folder / "plans.json").write_text(json.dumps(_plans()))
     checkpoint = {
-        "network_weights": state,
+        "network_weights": saved_twice(state),
         "current_epoch": 1,
         "init_args": {"plans": {}, "configuration": "3d_fullres", "fold": "all", "dataset_json": {}},
         "trainer_name": "nnUNetTrainer",
