@@ -19,7 +19,7 @@ from Testing.acceptance.row import Outcome, Row
 
 REPO = Path(__file__).resolve().parents[3]
 MIN_SPEEDUP, MIN_DICE = 2.0, 0.995
-MIN_SPEEDUP_SMALL = 1.0
+MIN_SPEEDUP_SMALL = 1.2
 MIN_SHARE = 0.65
 ROUNDS, ROUNDS_SMALL = 3, 1
 RUNS, RUNS_SMALL = 20, 3
@@ -234,7 +234,7 @@ ROWS = (
     Row(
         "demo-speed",
         "brain and tissue of the demo by default against torch's eager mode, as their own packages run them",
-        "networks and whole run 2 times as fast, Dice >= 0.995 (small: brain alone, not slower)",
+        "networks and whole run 2 times as fast, Dice >= 0.995 (small: brain alone, 1.2 times)",
         lambda: _demo_speed("brain-t1", ROUNDS_SMALL, MIN_SPEEDUP_SMALL),
         lambda: _demo_speed("brain-tissue-t1", ROUNDS, MIN_SPEEDUP),
         is_timed=True,
