@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ..models.card import Blend
+from .activation import sigmoid, softmax
 from .backend import Floats, OnProgress, Predictor, part_of
 from .windows import is_symmetric, weights
 
@@ -41,6 +42,11 @@ class Averaged:
         self._calls = tuple(itertools.product(members, _flips(mirror_axes)))
         self._spread = _Spread(activation) if with_variance else None
         self._mirrored = self._mean = np.empty(0, dtype=np.float32)
+
+    @property
+    def notes(self) -> list[str]:
+        """What the members do not do as planned, each once."""
+        return list(dict.fromkeys(note for member, _ in self._calls for note in getattr(member, "notes", [])))
 
     def predict(
         self, patch: Floats, side: Mapping[str, Floats], on_progress: OnProgress, blend: Blend | None = None
@@ -79,13 +85,14 @@ class _Spread:
     """Welford's running variance of probabilities, summed over the classes: it takes no difference of large numbers."""
 
     def __init__(self, activation: Literal["softmax", "sigmoid"]) -> None:
-        self._probabilities = _softmax if activation == "softmax" else _sigmoid
+        self._activate = softmax if activation == "softmax" else sigmoid
         self._mean = self._squares = np.empty(0, dtype=np.float32)
         self._count = 0
 
     def add(self, activations: Floats, number: int) -> None:
         """Take the prediction of that number, (k, j, i, channel); number 0 begins anew."""
-        away = self._probabilities(activations)
+        away = np.array(activations, dtype=np.float32, order="C")
+        self._activate(away)
         self._count = number + 1
         if number == 0:
             self._mean, self._squares = away, np.zeros(away.shape[:-1], dtype=np.float32)
@@ -107,18 +114,3 @@ def _flips(mirror_axes: tuple[str, ...]) -> list[_Flip]:
 
 def _fitting(array: Floats, shape: tuple[int, ...]) -> Floats:
     return array if array.shape == shape else np.empty(shape, dtype=np.float32)
-
-
-def _softmax(activations: Floats) -> Floats:
-    found: Floats = activations - activations.max(axis=-1, keepdims=True)
-    np.exp(found, out=found)
-    found /= found.sum(axis=-1, keepdims=True)
-    return found
-
-
-def _sigmoid(activations: Floats) -> Floats:
-    """By tanh, which overflows for no number."""
-    found: Floats = np.tanh(activations / 2)
-    found += 1
-    found /= 2
-    return found

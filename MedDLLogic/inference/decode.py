@@ -184,6 +184,10 @@ class Decoding:
 
     def _as_probabilities(self, classes: Floats) -> Floats:
         """Classes of a card that takes the strongest channel as it comes may be logits: they are if no sum is 1."""
+        if self._decode.thresholds_logits:
+            each = np.array(classes, order="C")
+            activation.sigmoid(each)
+            return each
         if self._decode.activation != "none" or self._decode.rule != "argmax":
             return classes
         if self._are_logits is None:

@@ -124,6 +124,8 @@ class DeviceDecoding:
 
     def _as_probabilities(self, classes: Tensor) -> Tensor:
         """Classes of a card that takes the strongest channel as it comes may be logits: they are if no sum is 1."""
+        if self._rule.thresholds_logits:
+            return classes.sigmoid()
         if self._rule.activation != "none" or self._rule.rule != "argmax":
             return classes
         if self._are_logits is None:  # as there, by the first plane

@@ -224,6 +224,11 @@ class Decode:
         if self.no_background_in is not None and not has_background:
             raise MedDLError("E401", "no_background_in", "goes with argmax, softmax and a background channel 0")
 
+    @property
+    def thresholds_logits(self) -> bool:
+        """Whether channels are logits that are judged one by one: none is a probability whose threshold is 0."""
+        return self.rule == "threshold" and self.activation == "none" and self.threshold == 0
+
 
 @dataclass(frozen=True)
 class BoxPrompts:

@@ -55,6 +55,13 @@ def test_a_sigmoid_turns_logits_into_probabilities():
     assert made.probabilities["a"][0, 0, 0] == pytest.approx(1 / (1 + np.exp(-0.5)))
 
 
+def test_probabilities_of_logits_that_are_judged_by_their_sign_are_their_sigmoids():
+    rule = Decode("threshold", ("a",), threshold=0.0)
+    made = decoded(activations(a=(LEFT, 1)) - 0.5, rule, probabilities_of={"a"})
+    assert np.array_equal(made.masks["a"], made.probabilities["a"] > 0.5)
+    assert made.probabilities["a"][0, 0, 0] == pytest.approx(1 / (1 + np.exp(-0.5)))
+
+
 def test_background_cannot_win_deep_inside_the_mask():
     inside = {"brain": np.ones(WORKING.shape_kji, dtype=bool)}
     rule = Decode("argmax", ("", "a"), "softmax", no_background_in=NoBackgroundIn("brain", 2))
